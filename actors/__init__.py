@@ -1,0 +1,1 @@
+"""The Ray actors: thin shells that gather events, call the core, commit, and send."""

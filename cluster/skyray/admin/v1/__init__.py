@@ -1,0 +1,1 @@
+"""Generated from protos/skyray/admin/v1; see protos/README.md."""

@@ -1,0 +1,1 @@
+"""gRPC servers and the Python client: the only place that knows both protobuf and core types."""

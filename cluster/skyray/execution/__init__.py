@@ -1,0 +1,1 @@
+"""One attempt inside a worker: arguments, templates, XComs, log, outcome."""

@@ -1,0 +1,1 @@
+"""DAG file to serialized DAG, in a child process."""

@@ -1,0 +1,1 @@
+"""What DAG authors import; the standard library and core data types only."""

@@ -1,0 +1,1 @@
+"""Postgres: engine, migrations, statements, leader lock."""
