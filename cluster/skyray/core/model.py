@@ -318,7 +318,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class XComRecord:
-    """A value that a task instance pushed. ``value`` is JSON text in UTF-8 (execution/values.py writes and reads it)."""
+    """A value that a task instance pushed. ``value`` is JSON text in UTF-8."""
 
     ti_id: int
     key: str
