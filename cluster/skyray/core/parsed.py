@@ -1,0 +1,47 @@
+"""What parsing a DAG file came to, as plain data: made by parsing/, stored by store/catalog.py, shown by the API.
+
+Not here: how files are parsed, or what is done about an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skyray.core.model import DagSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ParseError:
+    """Why a file, or one DAG of it, could not be taken over.
+
+    ``path`` is relative to its bundle. ``dag_id`` is None where the whole file failed. ``line`` is the innermost line
+    of that file which led to the error. ``message`` is one line, ``"ValueError: text"``; ``traceback`` may be empty.
+    """
+
+    path: str
+    dag_id: str | None
+    line: int | None
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDag:
+    """One good DAG. ``source_hash`` changes with whatever can change its tasks' behaviour, but not with its neighbours:
+    a new DagVersion is due when it, or the spec, differs from the live version's."""
+
+    spec: DagSpec
+    source_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """One DAG file's result. A file with errors may have good DAGs as well.
+
+    A file that failed as a whole has an error with ``dag_id`` None and no DAGs; what it defined before stays as it is.
+    """
+
+    path: str
+    dags: tuple[ParsedDag, ...]
+    errors: tuple[ParseError, ...]
+    duration_seconds: float
