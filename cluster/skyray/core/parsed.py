@@ -5,7 +5,7 @@ Not here: how files are parsed, or what is done about an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skyray.core.model import DagSpec
 
@@ -45,3 +45,16 @@ class ParsedFile:
     dags: tuple[ParsedDag, ...]
     errors: tuple[ParseError, ...]
     duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder of DAG files (or one file) as it was at one moment, packed. Equal files have an equal ``digest``.
+
+    ``content`` is a zip archive; ``files`` are (path, sha256 of its bytes), sorted. Made by parsing/bundle.py.
+    """
+
+    name: str
+    digest: str
+    content: bytes = field(repr=False)
+    files: tuple[tuple[str, str], ...] = field(repr=False)
