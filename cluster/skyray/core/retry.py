@@ -42,7 +42,7 @@ def retry_delay_seconds(
     base = _backoff(task.retry_delay_seconds, task.retry_backoff, try_number)
     moment = run_id if logical_date is None else str(logical_date.astimezone(timezone.utc))
     digest = hashlib.sha1(f"{dag_id}#{task.task_id}#{moment}#{try_number}".encode(), usedforsecurity=False).hexdigest()
-    delay = min(float(base + int(digest, 16) % base), MAX_BACKOFF_SECONDS)
+    delay = float(min(base + int(digest, 16) % base, MAX_BACKOFF_SECONDS))
     if task.max_retry_delay_seconds is not None:
         delay = min(delay, task.max_retry_delay_seconds)
     return delay
