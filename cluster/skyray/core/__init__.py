@@ -1,1 +1,1 @@
-"""The scheduling core: pure decisions over plain data. No Ray, no SQL, no clock, no threads, no logging, no randomness."""
+"""The scheduling core: pure decisions over plain data. No Ray, SQL, clock, threads, logging or randomness."""

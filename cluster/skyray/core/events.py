@@ -101,7 +101,7 @@ class Command:
       trigger_run   {"dag_id", "run_id"?, "logical_date"? (ISO 8601 or absent), "conf"?, "note"?, "triggered_by"?,
                      "run_after"?} -> {"run_id", "seq"}
       pause_dag / unpause_dag {"dag_id"} -> {}
-      delete_dag    {"dag_id"} -> {}   conflict while it has unfinished runs or its file still exists (not retired)
+      delete_dag    {"dag_id"} -> {}   conflict while it has unfinished runs; it comes back when its file is parsed next
       cancel_run    {"dag_id", "run_id", "note"?} -> {"state"}   unfinished TIs are stopped and skipped, run failed
     """
 
@@ -171,7 +171,7 @@ class Effects:
     ``runs_created, tis_created, runs_changed, tis_changed, attempts, xcoms, xcoms_cleared`` (ti_ids whose XComs go:
     a new try starts), ``dags_changed, dags_deleted, results``.
 
-    Sends, after the commit: ``dispatches, cancels, claims, acks`` (attempt ids whose reports are folded in, by executor).
+    Sends, after the commit: ``dispatches, cancels, claims, acks`` (by executor: attempts whose reports are folded in).
     """
 
     runs_created: list[Run] = field(default_factory=list)

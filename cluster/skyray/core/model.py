@@ -335,6 +335,8 @@ class Snapshot:
     task_instances: list[TaskInstance] = field(default_factory=list)  # of those runs
     last_scheduled: dict[str, Run] = field(default_factory=dict)  # per DAG: its newest run of type scheduled
     pools: list[Pool] = field(default_factory=list)
+    # Per DAG: logical dates, newer than its last scheduled run's, of runs that the timetable did not make.
+    taken_dates: dict[str, list[datetime]] = field(default_factory=dict)
 
 
 def as_dict(record: Any) -> dict[str, Any]:
