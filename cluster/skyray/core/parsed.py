@@ -58,3 +58,32 @@ class Bundle:
     digest: str
     content: bytes = field(repr=False)
     files: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedDag:
+    """A DAG that a bundle defines now. ``is_new``: this publication made or replaced its version."""
+
+    dag_id: str
+    version: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What publishing a bundle changed. ``errors``: the import errors that are shown now, those that storing it found
+    (a dag_id that belongs to another bundle) among them. ``partitions``: whose leaders have something to look into."""
+
+    dags: tuple[PublishedDag, ...] = ()
+    retired: tuple[str, ...] = ()
+    errors: tuple[ParseError, ...] = ()
+    partitions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BundleHead:
+    """The newest bundle of a name. ``kind`` is ``folder`` (the watched one) or ``submitted``."""
+
+    name: str
+    digest: str
+    kind: str
