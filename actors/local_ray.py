@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,18 @@ def client_environment(token_path: str | Path) -> dict[str, str]:
 
 
 def start(
-    home: Path, options: LocalRayOptions, *, previous: LocalRay | None = None, timeout_seconds: float = 60.0
+    home: Path,
+    options: LocalRayOptions,
+    *,
+    previous: LocalRay | None = None,
+    launched: Callable[[LocalRay], None] = lambda ray: None,
+    timeout_seconds: float = 60.0,
 ) -> LocalRay:
     """Start a Ray head for the deployment in ``home`` and return when drivers can connect.
 
     ``previous``: a head of this home that died; its successor takes its address and its GCS's memory, so that nodes
-    which had joined it find it again. Raises ``ClusterUnreachableError`` with the end of Ray's output where the start
-    fails; nothing is left running then.
+    which had joined it find it again. ``launched`` is called as soon as there is a process to stop.
+    Raises ``ClusterUnreachableError`` with the end of Ray's output where the start fails; nothing is left running then.
     """
     folder = _private_folder(home)
     temp_dir = folder / "t"
@@ -181,6 +186,8 @@ def start(
     head = identify(process.pid)
     deadline = time.monotonic() + timeout_seconds
     try:
+        if head is not None:
+            launched(LocalRay(head, "", str(folder), str(token_path), mark))
         while not (address := _read(address_file)):
             if process.poll() is not None or head is None:
                 raise ClusterUnreachableError(
@@ -204,8 +211,15 @@ def start(
 def stop(ray: LocalRay) -> int:
     """End every process of ``ray``, wait until they are gone, remove its folder. Returns how many there were.
 
-    Politely first (the head ends its children), then by force. Harmless where nothing runs any more.
+    Harmless where nothing runs any more.
     """
+    ended = stop_processes(ray)
+    shutil.rmtree(Path(ray.folder) / "t", ignore_errors=True)
+    return ended
+
+
+def stop_processes(ray: LocalRay) -> int:
+    """``stop``, but keep the folder, for a successor. Politely first (the head ends its children), then by force."""
     seen = {each.pid: each for each in ray.processes()}
     send(ray.head, signal.SIGTERM)
     wait_until_gone([ray.head], _POLITE_SECONDS)
@@ -221,7 +235,6 @@ def stop(ray: LocalRay) -> int:
             f"processes {[each.pid for each in left]} of the local Ray do not end, though killed",
             hint="they probably wait for a device or a network file system; `skyray down` tries again",
         )
-    shutil.rmtree(Path(ray.folder) / "t", ignore_errors=True)
     return len(seen)
 
 
