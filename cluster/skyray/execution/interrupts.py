@@ -1,0 +1,120 @@
+"""Ways to break into running user code: its time limit, and a stop that comes from outside. Signals and nothing else.
+
+    with TimeLimit(seconds):      # AirflowTaskTimeout in the thread that runs the task
+        operator.execute(context)
+
+In the main thread SIGALRM interrupts also what blocks (a sleep, a wait for a child process). Elsewhere only an
+asynchronous exception is possible, which waits for the next bytecode. Called by attempt.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class AttemptTerminated(BaseException):
+    """SIGTERM reached the worker: Ray or an operator of the machine ends it. Not for user code to catch."""
+
+
+class TimeLimit:
+    """Raises ``AirflowTaskTimeout`` inside the block once it has taken ``seconds``; ``None`` or less: no limit."""
+
+    __slots__ = ("_is_over", "_old_handler", "_seconds", "_thread", "_timer")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+        self._old_handler: Any = None
+        self._is_over = False
+
+    def __enter__(self) -> TimeLimit:
+        if self._seconds is None or self._seconds <= 0:
+            return self
+        self._thread = threading.get_ident()
+        if threading.current_thread() is threading.main_thread():
+            self._old_handler = signal.signal(signal.SIGALRM, self._alarm)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        else:
+            self._timer = threading.Timer(self._seconds, self._raise_in_thread)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        elif self._old_handler is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._old_handler)
+
+    def _alarm(self, number: int, frame: FrameType | None) -> None:
+        from skyray.exceptions import AirflowTaskTimeout
+
+        if not self._is_over:
+            raise AirflowTaskTimeout(self._message())
+
+    def _raise_in_thread(self) -> None:
+        from skyray.exceptions import AirflowTaskTimeout
+
+        if not self._is_over:
+            # The class, not an instance, is all that Python can raise in another thread.
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(AirflowTaskTimeout)
+            )
+
+    def _message(self) -> str:
+        return f"execution_timeout of {self._seconds:g} s is over"
+
+
+class StopSignals:
+    """While entered, in the main thread, SIGTERM raises ``AttemptTerminated`` there, and ``wakeup_fd`` gets the number
+    of every signal at once, whatever the main thread does. In other threads Python allows no handlers: nothing done."""
+
+    __slots__ = ("_is_main", "_old_handler", "_old_wakeup_fd", "_wakeup_fd")
+
+    def __init__(self, wakeup_fd: int) -> None:
+        self._wakeup_fd = wakeup_fd
+
+    def __enter__(self) -> StopSignals:
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:
+            _register_fork_hook()
+            self._old_handler = signal.signal(signal.SIGTERM, _raise_terminated)
+            self._old_wakeup_fd = signal.set_wakeup_fd(self._wakeup_fd, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_main:
+            signal.set_wakeup_fd(self._old_wakeup_fd)
+            signal.signal(signal.SIGTERM, self._old_handler)
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise AttemptTerminated
+
+
+_has_fork_hook = False
+
+
+def _register_fork_hook() -> None:
+    global _has_fork_hook
+    if not _has_fork_hook:
+        _has_fork_hook = True
+        os.register_at_fork(after_in_child=_restore_in_child)
+
+
+def _restore_in_child() -> None:
+    """A process that the task forks (multiprocessing) dies of SIGTERM as usual, and tells its own signals to nobody."""
+    if signal.getsignal(signal.SIGTERM) is _raise_terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
