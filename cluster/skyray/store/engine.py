@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg2
@@ -69,15 +69,12 @@ def redact(url: str) -> str:
 
 
 def connect(
-    url: str, *, application_name: str = "skyray", autocommit: bool = True, options: dict[str, str] | None = None
+    url: str, *, application_name: str = "skyray", autocommit: bool = True, settings: Mapping[str, str] | None = None
 ) -> PgConnection:
-    """A connection of one's own. ``options`` are server settings for it, ``{"lock_timeout": "2s"}``.
+    """A connection of one's own, in UTC. ``settings`` are server settings for its session, ``{"lock_timeout": "2s"}``.
 
     Raises ``StoreUnavailableError`` if the server cannot be reached, ``DatabaseVersionError`` if it is too old.
     """
-    extra: dict[str, Any] = {}
-    if options:
-        extra["options"] = " ".join(f"-c {name}={value}" for name, value in options.items())
     with translated(url):
         connection: PgConnection = psycopg2.connect(
             normalise_url(url),
@@ -85,13 +82,23 @@ def connect(
             connect_timeout=CONNECT_SECONDS_MAX,
             client_encoding="UTF8",
             **_KEEPALIVES,
-            **extra,
         )
-    if connection.server_version < SERVER_VERSION_MIN:
-        connection.close()
-        found = connection.server_version // 10000
-        raise DatabaseVersionError(f"Postgres {found} at {redact(url)}; Skyray needs 14 or newer")
-    connection.autocommit = autocommit
+        try:
+            if connection.server_version < SERVER_VERSION_MIN:
+                found = connection.server_version // 10000
+                raise DatabaseVersionError(f"Postgres {found} at {redact(url)}; Skyray needs 14 or newer")
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                # By statement, since poolers refuse what is asked at the connection's start.
+                wanted = {"timezone": "UTC", **(settings or {})}
+                cursor.execute(
+                    "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)",
+                    (list(wanted), list(wanted.values())),
+                )
+            connection.autocommit = autocommit
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 

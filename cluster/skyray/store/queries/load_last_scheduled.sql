@@ -1,0 +1,13 @@
+-- Of every DAG its newest run that the timetable made.
+SELECT run.*
+  FROM dag
+ CROSS JOIN LATERAL (
+    SELECT seq, dag_id, run_id, run_type, state, version, logical_date, data_interval_start, data_interval_end,
+           date_part('epoch', run_after), date_part('epoch', queued_at), date_part('epoch', start_date),
+           date_part('epoch', end_date), conf, triggered_by, note
+      FROM dag_run
+     WHERE dag_run.dag_id = dag.dag_id AND run_type = 'scheduled' AND logical_date IS NOT NULL
+     ORDER BY logical_date DESC
+     LIMIT 1
+ ) AS run
+ WHERE dag.partition = %(partition)s::integer

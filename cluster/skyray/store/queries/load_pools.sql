@@ -1,0 +1,1 @@
+SELECT name, slots, description, include_deferred FROM pool ORDER BY name
