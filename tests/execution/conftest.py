@@ -57,7 +57,7 @@ class Worker:
     services: MemoryServices
     cache_dir: Path
     run: RunContext
-    limits: AttemptLimits = AttemptLimits()
+    limits: AttemptLimits = field(default_factory=AttemptLimits)
     attempts: int = 0
 
     def spec(self, task_id: str, **changes: Any) -> AttemptSpec:

@@ -97,7 +97,12 @@ def test_exception_becomes_outcome(
 def test_tasks_to_skip_travel_with_success(make_worker: Callable[..., Worker]) -> None:
     worker = make_worker(
         HEADER
-        + "def work(c):\n    c['ti'].xcom_push('k', 1)\n    raise DownstreamTasksSkipped(tasks=['a', ('b', -1)])\ndo('t', work)\n"
+        + """
+def work(c):
+    c['ti'].xcom_push('k', 1)
+    raise DownstreamTasksSkipped(tasks=['a', ('b', -1)])
+do('t', work)
+"""
     )
     result = worker.attempt("t")
     assert (result.outcome.kind, result.outcome.skipped_task_ids) == (OutcomeKind.SUCCESS, ("a", "b"))

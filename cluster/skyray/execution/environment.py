@@ -50,11 +50,11 @@ class TaskEnvironment:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        before = self._before
-        for name in [name for name in os.environ if name not in before]:
+        before, after = self._before, os.environ.copy()
+        for name in after.keys() - before.keys():
             del os.environ[name]
         for name, value in before.items():
-            if os.environ.get(name) != value:
+            if after.get(name) != value:
                 os.environ[name] = value
         with contextlib.suppress(OSError):
             os.chdir(self._folder)

@@ -51,6 +51,8 @@ class TimeLimit:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
+            if error is not None and not str(error) and kind is not None and kind.__name__ == "AirflowTaskTimeout":
+                error.args = (self._message(),)
         elif self._old_handler is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._old_handler)
@@ -86,7 +88,7 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
-            _register_fork_hook()
+            _register_fork_hooks()
             self._old_handler = signal.signal(signal.SIGTERM, _raise_terminated)
             self._old_wakeup_fd = signal.set_wakeup_fd(self._wakeup_fd, warn_on_full_buffer=False)
         return self
@@ -103,18 +105,33 @@ def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise AttemptTerminated
 
 
-_has_fork_hook = False
+_STOPPING = {signal.SIGTERM, signal.SIGINT}
+_has_fork_hooks = False
+_masks = threading.local()
 
 
-def _register_fork_hook() -> None:
-    global _has_fork_hook
-    if not _has_fork_hook:
-        _has_fork_hook = True
-        os.register_at_fork(after_in_child=_restore_in_child)
+def _register_fork_hooks() -> None:
+    """A process that the task forks (multiprocessing) dies of SIGTERM as usual, and tells its signals to nobody.
+
+    The signals are held back around the fork: the child shares the wake-up pipe until it has let go of it, so that its
+    own SIGTERM would look like one of the worker's.
+    """
+    global _has_fork_hooks
+    if not _has_fork_hooks:
+        _has_fork_hooks = True
+        os.register_at_fork(before=_hold_back, after_in_parent=_let_through, after_in_child=_let_go_in_child)
 
 
-def _restore_in_child() -> None:
-    """A process that the task forks (multiprocessing) dies of SIGTERM as usual, and tells its own signals to nobody."""
+def _hold_back() -> None:
+    _masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def _let_through() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.old)
+
+
+def _let_go_in_child() -> None:
     if signal.getsignal(signal.SIGTERM) is _raise_terminated:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
+    _let_through()
