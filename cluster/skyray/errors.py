@@ -30,9 +30,18 @@ class SkyrayError(Exception):
 
 
 class DagDefinitionError(SkyrayError):
-    """A DAG file defines something impossible. Raised while the file is parsed; the message names value and cause."""
+    """A DAG file defines something impossible. Raised while the file is parsed; the message names value and cause.
+
+    ``path`` and ``line`` say where, for what is found only when the whole DAG is known (a cycle); otherwise they are
+    None and the traceback says it.
+    """
 
     code = "invalid"
+
+    def __init__(self, message: str, *, hint: str = "", path: str | None = None, line: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
 
 
 class UnsupportedFeatureError(DagDefinitionError):

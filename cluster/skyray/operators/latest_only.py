@@ -1,0 +1,9 @@
+"""Skipping all but the newest run: not supported yet. The names can be imported; using one is refused."""
+
+from __future__ import annotations
+
+from skyray.sdk.unsupported import unsupported
+
+__all__ = ["LatestOnlyOperator"]
+
+LatestOnlyOperator = unsupported("LatestOnlyOperator")

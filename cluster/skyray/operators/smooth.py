@@ -1,0 +1,9 @@
+"""A song: not supported yet. The names can be imported; using one is refused."""
+
+from __future__ import annotations
+
+from skyray.sdk.unsupported import unsupported
+
+__all__ = ["SmoothOperator"]
+
+SmoothOperator = unsupported("SmoothOperator")

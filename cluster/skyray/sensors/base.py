@@ -1,0 +1,10 @@
+"""The base of sensors: not supported yet. The names can be imported; using one is refused."""
+
+from __future__ import annotations
+
+from skyray.sdk.unsupported import unsupported
+
+__all__ = ["BaseSensorOperator", "PokeReturnValue"]
+
+BaseSensorOperator = unsupported("BaseSensorOperator", "sensors")
+PokeReturnValue = unsupported("PokeReturnValue", "sensors")

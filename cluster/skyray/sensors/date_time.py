@@ -1,0 +1,10 @@
+"""Waiting for a moment: not supported yet. The names can be imported; using one is refused."""
+
+from __future__ import annotations
+
+from skyray.sdk.unsupported import unsupported
+
+__all__ = ["DateTimeSensor", "DateTimeSensorAsync"]
+
+DateTimeSensor = unsupported("DateTimeSensor", "sensors")
+DateTimeSensorAsync = unsupported("DateTimeSensorAsync", "sensors")
