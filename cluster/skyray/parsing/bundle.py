@@ -9,6 +9,7 @@ Standard library only. Not here: where bundles are kept (store/catalog.py), what
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -28,7 +29,7 @@ from skyray.core.parsed import Bundle
 from skyray.errors import InvalidInputError, NotFoundError
 from skyray.parsing.ignore import IgnoreRules, any_ignores, read_rules
 
-__all__ = ["Bundle", "bundle_name", "open_bundle", "pack", "unpack"]
+__all__ = ["Bundle", "bundle_name", "open_bundle", "pack", "signature", "unpack"]
 
 IGNORE_FILE = ".skyrayignore"
 FILES_MAX = 100_000
@@ -79,6 +80,20 @@ def pack(path: Path, *, max_bytes: int, name: str | None = None) -> Bundle:
             entry.external_attr = (stat.S_IFREG | (0o755 if each.is_executable else 0o644)) << 16
             archive.writestr(entry, each.data)
     return Bundle(name, _digest(files), content.getvalue(), tuple((each.path, each.sha256) for each in files))
+
+
+def signature(path: Path) -> str:
+    """Changes with whatever ``pack`` would pack, as far as sizes and times tell; reads no file's content."""
+    path = Path(path)
+    if not path.exists():
+        raise NotFoundError(f"{path} does not exist")
+    seen = hashlib.sha256()
+    root = path.resolve()
+    for relative, real in _find(root, root, "", [], (root,)) if path.is_dir() else [(path.name, path)]:
+        with contextlib.suppress(FileNotFoundError):
+            state = real.stat()
+            seen.update(f"{relative}\n{state.st_ino} {state.st_size} {state.st_mtime_ns} {state.st_mode}\n".encode())
+    return seen.hexdigest()
 
 
 def open_bundle(name: str, content: bytes, *, max_bytes: int) -> Bundle:

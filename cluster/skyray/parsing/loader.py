@@ -61,13 +61,17 @@ def _import_dags(loaded: LoadedBundle, relative_path: str) -> list[DAG]:
     assert spec.loader is not None, f"{relative_path} is not a Python file"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    before = dict(sys.modules)
     try:
         with collect_dags() as found:
             spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise
-    # A file may have taken itself out of sys.modules; pickling of what it defines needs it there.
+    finally:
+        # A file that deletes modules must not have them imported a second time: DAG would be another class then.
+        for missing in before.keys() - sys.modules.keys() - {name}:
+            sys.modules[missing] = before[missing]
     sys.modules.setdefault(name, module)
     _pickle_by_value()
     return dags_of_module(module, found)

@@ -1,0 +1,166 @@
+"""Parse DAG files in child processes: so many at once, each for so long, and whatever happens there gives a result.
+
+Used by the DagProcessor (through incremental.py). Nothing of an author is imported in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skyray.core.model import DagSpec
+from skyray.core.parsed import ParseError
+from skyray.parsing.request import RESULT_MAX_BYTES, ParseRequest
+from skyray.parsing.warm import Ended, NurseryDiedError, WarmNursery
+
+_OUR_FRAMES = re.compile(r'^  File "(<frozen importlib|<string>|[^"]*/skyray/parsing/)[^\n]*\n?', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What importing one file gave. ``imports``: the bundle's files that were imported, this one among them."""
+
+    path: str
+    specs: tuple[DagSpec, ...]
+    errors: tuple[ParseError, ...]
+    imports: tuple[str, ...]
+    duration_seconds: float
+
+
+class ParserPool:
+    """Parses files; ``await close()`` when done.
+
+    ``processes`` files at a time, each in a child with at most ``memory_bytes``, for at most ``timeout_seconds``. The
+    ``default_…`` are the deployment's, for authors who say nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        timeout_seconds: float,
+        memory_bytes: int,
+        default_retries: int = 0,
+        default_timezone: str = "UTC",
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._memory_bytes = memory_bytes
+        self._default_retries = default_retries
+        self._default_timezone = default_timezone
+        self._slots = asyncio.Semaphore(processes)
+        self._starting = asyncio.Lock()
+        self._shared = WarmNursery()
+        self._numbers = itertools.count(1)
+        self._results = tempfile.TemporaryDirectory(prefix="skyray-parse-")
+
+    async def start(self) -> None:
+        """Warm up, so that the first file does not have to wait for it. Optional."""
+        await self._nursery()
+
+    async def parse(self, root: Path, path: str, digest: str) -> FileResult:
+        """Import ``root/path`` of the unpacked bundle ``digest`` in a child process.
+
+        Whatever goes wrong in the child is in the result. Raises ``NurseryDiedError`` only if no child can be started.
+        """
+        async with self._slots:
+            began = time.monotonic()
+            request = ParseRequest(
+                root=str(root),
+                path=path,
+                digest=digest,
+                result=os.path.join(self._results.name, f"{next(self._numbers)}.json"),
+                memory_bytes=self._memory_bytes,
+                default_retries=self._default_retries,
+                default_timezone=self._default_timezone,
+            )
+            try:
+                try:
+                    ended = await (await self._nursery()).run(request, self._timeout_seconds)
+                except NurseryDiedError:
+                    ended = await self._run_alone(request)
+                return await asyncio.to_thread(_conclude, request, ended, self._timeout_seconds, began)
+            finally:
+                for leftover in (request.result, request.result + ".part"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(leftover)
+
+    async def close(self) -> None:
+        """End every process. Parses under way fail with ``NurseryDiedError``."""
+        await self._shared.close()
+        self._results.cleanup()
+
+    async def _nursery(self) -> WarmNursery:
+        async with self._starting:
+            if not self._shared.is_alive:
+                await self._shared.close()
+                self._shared = WarmNursery()
+                await self._shared.start()
+            return self._shared
+
+    async def _run_alone(self, request: ParseRequest) -> Ended:
+        """Again, in a nursery that no other file shares: if that one dies as well, this file is what killed it."""
+        alone = WarmNursery()
+        await alone.start()
+        try:
+            return await alone.run(request, self._timeout_seconds)
+        except NurseryDiedError:
+            return Ended(None, False, "killed or stopped the parser's own process while importing")
+        finally:
+            await alone.close()
+
+
+def _conclude(request: ParseRequest, ended: Ended, timeout_seconds: float, began: float) -> FileResult:
+    """The child's result file if it finished; else an error that says how it ended."""
+    found = None
+    if ended.status == 0 and not ended.timed_out:
+        found = _read(request)
+    if isinstance(found, FileResult):
+        return FileResult(found.path, found.specs, found.errors, found.imports, time.monotonic() - began)
+    message = found or _how_it_ended(ended, timeout_seconds)
+    output = _OUR_FRAMES.sub("", ended.output.replace(request.root + os.sep, "")).strip()
+    # faulthandler names the innermost frame first.
+    line = re.search(rf'File "{re.escape(request.path)}", line (\d+)', output)
+    error = ParseError(request.path, None, int(line[1]) if line else None, message, output)
+    return FileResult(request.path, (), (error,), (request.path,), time.monotonic() - began)
+
+
+def _read(request: ParseRequest) -> FileResult | str | None:
+    """The result; or why it is none; or None where there is none."""
+    try:
+        if os.path.getsize(request.result) > RESULT_MAX_BYTES:
+            return f"its result is larger than {RESULT_MAX_BYTES} bytes"
+        data: dict[str, Any] = json.loads(Path(request.result).read_bytes())
+        return FileResult(
+            request.path,
+            tuple(DagSpec.from_json(each) for each in data["dags"]),
+            tuple(ParseError(**{**each, "path": request.path}) for each in data["errors"]),
+            tuple(str(each) for each in data["imports"]),
+            0.0,
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"its result cannot be read: {type(error).__name__}: {error}"
+
+
+def _how_it_ended(ended: Ended, timeout_seconds: float) -> str:
+    if ended.timed_out:
+        return f"did not finish importing within {timeout_seconds:g} s (parse_timeout_seconds)"
+    if ended.status is None:
+        return ended.output
+    if os.WIFSIGNALED(ended.status):
+        number = os.WTERMSIG(ended.status)
+        name = signal.Signals(number).name if number in set(signal.Signals) else "real-time"
+        hint = ": the machine may have run out of memory" if number == signal.SIGKILL else ""
+        return f"killed by signal {number} ({name}) while importing{hint}"
+    return f"exited with status {os.WEXITSTATUS(ended.status)} while importing"

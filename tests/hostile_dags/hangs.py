@@ -1,0 +1,4 @@
+"""A dag file of skyray that never ends."""
+
+while True:
+    pass

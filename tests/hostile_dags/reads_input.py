@@ -1,0 +1,3 @@
+"""A dag file of skyray that asks for a line."""
+
+input("name? ")

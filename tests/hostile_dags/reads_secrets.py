@@ -1,0 +1,5 @@
+"""A dag file of skyray that shows its environment."""
+
+import os
+
+raise RuntimeError(" ".join(sorted(os.environ)))

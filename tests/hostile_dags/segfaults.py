@@ -1,0 +1,5 @@
+"""A dag file of skyray that reads address zero."""
+
+import ctypes
+
+ctypes.string_at(0)

@@ -1,0 +1,5 @@
+"""A dag file of skyray that ends Python."""
+
+import sys
+
+sys.exit(4)
