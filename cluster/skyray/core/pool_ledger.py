@@ -87,6 +87,17 @@ class PoolLedger:
         """The slots of ``pool`` that are in leaders' hands."""
         return sum(party.leases.get(pool, 0) for party in self._parties.values())
 
+    def has_registered(self, partition: int) -> bool:
+        """Whether a leader of the partition has registered with these books."""
+        party = self._parties.get(partition)
+        return party is not None and party.seq >= 0
+
+    def check(self, partition: int, epoch: int) -> None:
+        """Raise ``LeadershipLostError`` if a newer epoch of the partition is known."""
+        party = self._parties.get(partition)
+        if party is not None:
+            self._check_epoch(partition, epoch, party)
+
     def view(self, partition: int) -> LeaseView:
         """The newest view of a partition that has registered."""
         return self._parties[partition].view
@@ -99,7 +110,7 @@ class PoolLedger:
             return False
         affected = set(defined) | set(self._pools)
         self._pools = defined
-        self._settle(affected)
+        self._settle(affected, renew_all=True)
         return True
 
     def register(self, partition: int, epoch: int, seq: int, holds: Mapping[str, float]) -> None:
@@ -139,14 +150,14 @@ class PoolLedger:
         self._settle(touched)
 
     # ------------------------------------------------------------------------------------------------ the decision
-    def _settle(self, names: Iterable[str]) -> None:
+    def _settle(self, names: Iterable[str], *, renew_all: bool = False) -> None:
         if not self.awaited:
             for name in names:
                 self._grant(name)
         self._version += 1
         for partition, party in self._parties.items():
             if party.seq >= 0:
-                self._renew_view(partition, party)
+                self._renew_view(partition, party, always=renew_all)
 
     def _grant(self, name: str) -> None:
         total = _total(self._pools.get(name))
@@ -186,12 +197,12 @@ class PoolLedger:
         head = next((each for each in self._waiting(name) if each[2].slots <= total), None)
         return head is not None and head[1] != partition
 
-    def _renew_view(self, partition: int, party: _Party) -> None:
+    def _renew_view(self, partition: int, party: _Party, *, always: bool) -> None:
         names = sorted(self._names())
         leases = tuple((name, party.leases.get(name, 0)) for name in names)
         recalled = tuple(name for name in names if self._is_recalled(name, partition, party))
         old = party.view
-        if (leases, recalled, party.seq) != (old.leases, old.recalled, old.seq):
+        if always or (leases, recalled, party.seq) != (old.leases, old.recalled, old.seq):
             party.view = LeaseView(leases, recalled, party.seq, self._version)
 
     def _names(self) -> set[str]:

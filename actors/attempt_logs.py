@@ -1,0 +1,143 @@
+"""The files of attempt logs: one thread writes and reads them in order, so that no event loop waits for a disk.
+
+Pieces are addressed by their offset in the attempt's output, so one that comes late or twice does no harm. Another
+attempt of the same try (after a loss) goes on in the same file, after a separator. Called by executor.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from skyray.errors import InvalidInputError
+
+log = logging.getLogger(__name__)
+
+OPEN_FILES_MAX = 128
+READ_BYTES_MAX = 4 << 20
+_SEPARATOR = b"\n*** another attempt of this try begins here ***\n"
+
+
+class AttemptLogs:
+    """A folder of logs. Every method returns at once; what it asks for happens in the order of the calls."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._files: OrderedDict[str, int] = OrderedDict()
+        self._bases: dict[int, int] = {}
+        threading.Thread(target=self._work, name="attempt-logs", daemon=True).start()
+
+    # ------------------------------------------------------------------------------------------------- from outside
+    def append(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
+        """Write a piece of a running attempt's output."""
+        self._jobs.put(lambda: self._write(attempt_id, path, offset, data))
+
+    def end(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
+        """Write the last piece (it may be empty) and forget the attempt."""
+
+        def finish() -> None:
+            if data:
+                self._write(attempt_id, path, offset, data)
+            self._bases.pop(attempt_id, None)
+            self._close(path)
+
+        self._jobs.put(finish)
+
+    def note(self, attempt_id: int, path: str, line: str) -> None:
+        """Add a line of ours after whatever the attempt wrote, and forget the attempt."""
+
+        def finish() -> None:
+            descriptor = self._open(path)
+            os.pwrite(descriptor, f"*** {line} ***\n".encode(), os.fstat(descriptor).st_size)
+            self._bases.pop(attempt_id, None)
+            self._close(path)
+
+        self._jobs.put(finish)
+
+    def read(self, path: str, offset: int, limit: int) -> Future[tuple[bytes, int | None]]:
+        """(bytes from ``offset``, size of the file or None if there is none), after all writes asked for so far.
+
+        Raises ``InvalidInputError`` for a path that leaves the folder.
+        """
+        file = self._resolve(path)
+        found: Future[tuple[bytes, int | None]] = Future()
+
+        def read() -> None:
+            try:
+                descriptor = os.open(file, os.O_RDONLY)
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                found.set_result((b"", None))
+                return
+            except OSError as error:
+                found.set_exception(error)
+                return
+            try:
+                data = os.pread(descriptor, min(max(limit, 0), READ_BYTES_MAX), max(offset, 0))
+                found.set_result((data, os.fstat(descriptor).st_size))
+            except OSError as error:
+                found.set_exception(error)
+            finally:
+                os.close(descriptor)
+
+        self._jobs.put(read)
+        return found
+
+    # --------------------------------------------------------------------------------------------- in the thread
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except OSError:
+                log.exception("attempt_log.write_failed root=%s", self._root)
+
+    def _resolve(self, path: str) -> Path:
+        parts = path.split("/")
+        if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+            raise InvalidInputError(f"{path!r} is not the relative path of a log")
+        return self._root / path
+
+    def _write(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
+        descriptor = self._open(path)
+        base = self._bases.get(attempt_id)
+        if base is None:
+            base = os.fstat(descriptor).st_size
+            if base:
+                base += os.pwrite(descriptor, _SEPARATOR, base)
+            self._bases[attempt_id] = base
+        position = base + offset
+        while data:
+            written = os.pwrite(descriptor, data, position)
+            position, data = position + written, data[written:]
+
+    def _open(self, path: str) -> int:
+        descriptor = self._files.get(path)
+        if descriptor is not None:
+            self._files.move_to_end(path)
+            return descriptor
+        file = self._resolve(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            descriptor = os.open(file, flags, 0o640)
+        except FileNotFoundError:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, flags, 0o640)
+        self._files[path] = descriptor
+        while len(self._files) > OPEN_FILES_MAX:
+            _, oldest = self._files.popitem(last=False)
+            os.close(oldest)
+        return descriptor
+
+    def _close(self, path: str) -> None:
+        descriptor = self._files.pop(path, None)
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

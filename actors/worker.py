@@ -1,0 +1,115 @@
+"""What runs in a Ray worker for each attempt: unpack, ``execution.run_attempt``, pack. Thin: every TI pays for it.
+
+The only code of this package that shares a process with user code. Called by Ray; submitted by dispatch.py.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skyray.actors.ray_port import ActorUnreachableError, RayPort
+from skyray.actors.wire import WorkerReply
+from skyray.core.messages import AttemptSpec, Started
+from skyray.execution.attempt import AttemptLimits, run_attempt
+from skyray.settings import Settings
+
+API_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a worker must know of the deployment that it works for; the same for all attempts of an executor."""
+
+    namespace: str
+    executor: str
+    apis: tuple[str, ...]
+    cache_dir: str
+    limits: AttemptLimits
+
+
+class ActorServices:
+    """``execution.services.WorkerServices`` by calls to the executor (logs, started) and an Api actor (the rest)."""
+
+    def __init__(self, deployment: Deployment, port: RayPort) -> None:
+        self._deployment = deployment
+        self._port = port
+        self._handles: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def fetch_bundle(self, digest: str) -> bytes:
+        """The packed bundle of that digest."""
+        content: bytes = self._ask_api(lambda api: api.fetch_bundle.remote(digest))
+        return content
+
+    def read_xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int | None
+    ) -> list[tuple[int, bytes]]:
+        """The values stored under one key, by map index."""
+        found: list[tuple[int, bytes]] = self._ask_api(
+            lambda api: api.read_xcom.remote(dag_id, run_id, task_id, key, map_index)
+        )
+        return found
+
+    def publish_log(self, attempt_id: int, log_path: str, offset: int, data: bytes) -> None:
+        """Ship a piece of log; nobody waits for it."""
+        self._handle(self._deployment.executor).append_log.remote(attempt_id, log_path, offset, data)
+
+    def started(self, started: Started) -> None:
+        """Say that the attempt is running; nobody waits for it."""
+        self._handle(self._deployment.executor).started.remote(started)
+
+    def _ask_api(self, call: Callable[[Any], Any]) -> Any:
+        """Ask the Api actors in turn until one answers: they are stateless, and any may be restarting."""
+        problem: Exception = ActorUnreachableError("no Api actor is configured")
+        for name in self._deployment.apis * 2:
+            try:
+                return self._port.reply_blocking(call(self._handle(name)), API_SECONDS)
+            except ActorUnreachableError as error:
+                problem = error
+        raise problem
+
+    def _handle(self, name: str) -> Any:
+        with self._lock:
+            handle = self._handles.get(name)
+            if handle is None:
+                handle = self._handles[name] = self._port.find_actor(name, self._deployment.namespace)
+            return handle
+
+
+_known: dict[bytes, tuple[Deployment, ActorServices, str]] = {}
+
+
+def attempt_limits(settings: Settings) -> AttemptLimits:
+    """The bounds that the settings set."""
+    return AttemptLimits(xcom_max_bytes=settings.xcom_max_bytes, bundle_max_bytes=settings.bundle_max_bytes)
+
+
+def run_attempt_task(payload: bytes, deployment: bytes) -> WorkerReply:
+    """Run one attempt: a pickled AttemptSpec, for a pickled Deployment. Returns what became of it; never raises."""
+    known = _known.get(deployment)
+    if known is None:
+        port = RayPort()
+        unpacked: Deployment = pickle.loads(deployment)
+        known = _known[deployment] = (unpacked, ActorServices(unpacked, port), port.node_id())
+    its_deployment, services, node_id = known
+    spec: AttemptSpec = pickle.loads(payload)
+    if not spec.resources.num_gpus:
+        # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    result = run_attempt(
+        spec,
+        services=services,
+        node_id=node_id,
+        cache_dir=Path(its_deployment.cache_dir),
+        limits=its_deployment.limits,
+    )
+    outcome = result.outcome
+    return WorkerReply(
+        outcome.kind.value, pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), result.log_offset, result.log
+    )
