@@ -27,7 +27,7 @@ class TaskEnvironment:
         self._spec = spec
 
     def __enter__(self) -> TaskEnvironment:
-        self._before = os.environ.copy()
+        self._before = _snapshot()
         self._folder = os.getcwd()
         for name in _SECRETS:
             os.environ.pop(name, None)
@@ -50,11 +50,16 @@ class TaskEnvironment:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        before, after = self._before, os.environ.copy()
+        before, after = self._before, _snapshot()
         for name in after.keys() - before.keys():
-            del os.environ[name]
+            del os.environ[os.fsdecode(name)]
         for name, value in before.items():
             if after.get(name) != value:
-                os.environ[name] = value
+                os.environ[os.fsdecode(name)] = os.fsdecode(value)
         with contextlib.suppress(OSError):
             os.chdir(self._folder)
+
+
+def _snapshot() -> dict[bytes, bytes]:
+    """The environment. Past ``os.environ.copy()``, which decodes every name and value and takes 20 µs."""
+    return dict(os.environ._data)  # type: ignore[attr-defined]

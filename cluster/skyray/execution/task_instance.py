@@ -34,18 +34,29 @@ def moment(value: datetime | float | None) -> pendulum.DateTime | None:
     return pendulum.instance(value.astimezone(timezone.utc))
 
 
+class Word(str):
+    """A state or type as authors use it: text that compares equal to Airflow's enums, and has their ``value``."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """The text."""
+        return str(self)
+
+
 class RuntimeDagRun:
     """The run of the attempt, read-only."""
 
     clear_number = 0
-    state = RunState.RUNNING
+    state = Word(RunState.RUNNING.value)
     end_date = None
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
         self.dag_id = run.dag_id
         self.run_id = run.run_id
-        self.run_type = run.run_type
+        self.run_type = Word(run.run_type.value)
         self.conf: Any = run.conf
         self.triggered_by = run.triggered_by
         self.dag_version = run.dag_version
@@ -53,7 +64,7 @@ class RuntimeDagRun:
     @property
     def external_trigger(self) -> bool:
         """Whether somebody asked for the run, rather than its timetable."""
-        return self.run_type is RunType.MANUAL
+        return self.run_type == RunType.MANUAL
 
     @property
     def logical_date(self) -> pendulum.DateTime | None:
@@ -89,13 +100,13 @@ class RuntimeDagRun:
         _refuse_attribute("dag_run", name, _RUN_UNSUPPORTED)
 
     def __repr__(self) -> str:
-        return f"<DagRun {self.dag_id} {self.run_id} [{self.run_type.value}]>"
+        return f"<DagRun {self.dag_id} {self.run_id} [{self.run_type}]>"
 
 
 class RuntimeTaskInstance:
     """The attempt as the author's code sees it (``ti``, ``task_instance``)."""
 
-    state = TaskState.RUNNING
+    state = Word(TaskState.RUNNING.value)
     is_mapped = False
 
     def __init__(self, spec: AttemptSpec, task: Any, dag_run: RuntimeDagRun, xcoms: AttemptXComs, start: float) -> None:
