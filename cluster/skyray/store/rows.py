@@ -105,7 +105,8 @@ def new_xcoms(xcoms: Sequence[XComRecord]) -> Columns:
 
 
 def changed_dags(dags: Sequence[DagRecord]) -> Columns:
-    """Parameters of update_dags."""
+    """Parameters of update_dags. In an order that everybody locks DAGs in."""
+    dags = sorted(dags, key=lambda dag: dag.dag_id)
     return {
         "dag_id": texts([dag.dag_id for dag in dags]),
         "is_paused": "{" + ",".join(["t" if dag.is_paused else "f" for dag in dags]) + "}",

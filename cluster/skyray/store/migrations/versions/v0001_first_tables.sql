@@ -51,24 +51,21 @@ CREATE TABLE bundle_head (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- header is the spec without its tasks and groups, as last parsed: for lists.
 CREATE TABLE dag (
     dag_id            text PRIMARY KEY,
     partition         integer NOT NULL,
     bundle_name       text NOT NULL,
     relative_path     text NOT NULL,
-    line              integer,
     version           integer NOT NULL,
     is_paused         boolean NOT NULL,
     is_retired        boolean NOT NULL DEFAULT false,
     next_run_after    timestamptz,
     next_logical_date timestamptz,
-    display_name      text NOT NULL DEFAULT '',
-    description       text,
-    schedule          text,
+    header            json NOT NULL,
     tags              text[] NOT NULL DEFAULT '{}',
-    owners            text[] NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT now(),
-    parsed_at         timestamptz NOT NULL DEFAULT now()
+    updated_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX dag_partition ON dag (partition);
 CREATE INDEX dag_file ON dag (bundle_name, relative_path);
@@ -97,6 +94,7 @@ BEGIN
        FROM dag_version AS v
        JOIN unnest(dag_ids, versions, editions) AS known(dag_id, version, edition)
          ON v.dag_id = known.dag_id AND v.version = known.version AND v.edition = known.edition
+      ORDER BY v.dag_id, v.version
         FOR KEY SHARE OF v;
     SELECT known.dag_id INTO wanted
       FROM unnest(dag_ids, versions, editions) AS known(dag_id, version, edition)

@@ -1,0 +1,1 @@
+SELECT name, digest, kind FROM bundle_head ORDER BY name

@@ -1,0 +1,1 @@
+SELECT size_bytes FROM bundle WHERE digest = %(digest)s::text
