@@ -100,6 +100,8 @@ class Command:
       dag_retired   {"dag_id"} -> {}
       trigger_run   {"dag_id", "run_id"?, "logical_date"? (ISO 8601 or absent), "conf"?, "note"?, "triggered_by"?,
                      "run_after"?} -> {"run_id", "seq"}
+                     The shell adds "_exists": "run_id" or "logical_date" where the database has a run of that identity,
+                     which may have ended and be unknown to the World: a conflict.
       pause_dag / unpause_dag {"dag_id"} -> {}
       delete_dag    {"dag_id"} -> {}   conflict while it has unfinished runs; it comes back when its file is parsed next
       cancel_run    {"dag_id", "run_id", "note"?} -> {"state"}   unfinished TIs are stopped and skipped, run failed
