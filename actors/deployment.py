@@ -13,11 +13,13 @@ import contextlib
 import importlib.metadata
 import os
 import secrets
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib import import_module
 from pathlib import Path
 
 from skyray.actors import deployment_state as state
@@ -72,6 +74,18 @@ def down(home: Path, *, say: Say, force: bool = False) -> bool:
         return True
 
 
+def remove(home: Path) -> None:
+    """Remove the home of a stopped deployment with all its data, also what of it lies elsewhere."""
+    from skyray.store.embedded import EmbeddedPostgres
+
+    assert state.read(home) is None, f"a deployment runs in {home}"
+    server = EmbeddedPostgres(home / "postgres")
+    if server.place != server.data_dir:
+        shutil.rmtree(server.place, ignore_errors=True)
+    for folder in (local_ray.folder_of(home), home):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def prepare_home(home: Path) -> Path:
     """The home as an existing folder that only its owner can look into."""
     try:
@@ -111,12 +125,12 @@ class _Start:
         """Start everything that is missing, or nothing at all."""
         try:
             self._record()
-            with ThreadPoolExecutor(2, thread_name_prefix="skyray-up") as pool:
-                database = pool.submit(self._start_database)
-                ray = pool.submit(self._start_ray)
+            self._prepare_for_ray()
+            with ThreadPoolExecutor(3, thread_name_prefix="skyray-up") as pool:
+                parts = [pool.submit(self._start_ray), pool.submit(self._start_database), pool.submit(_import_early)]
                 try:
-                    ray.result()
-                    database.result()
+                    for part in as_completed(parts):
+                        part.result()
                 except BaseException:
                     self._stop_local_ray()  # so that its thread does not wait for it to come up
                     raise
@@ -144,9 +158,16 @@ class _Start:
         migrate.seed(url, default_pool_slots=self._settings.default_pool_slots, partitions=self._settings.partitions)
         self._record(database_url=url)
 
-    def _start_ray(self) -> None:
+    def _prepare_for_ray(self) -> None:
+        """Set what Ray reads from the environment, before anything imports it."""
         if self._settings.ray_address:
             ray_access.check_address(self._settings.ray_address)
+            ray_access.use_token_at_hand()
+        else:
+            ray_access.use_local_token(local_ray.make_token(self._home))
+
+    def _start_ray(self) -> None:
+        if self._settings.ray_address:
             ray_access.check_token(self._settings.ray_address)
             self._record(ray_address=self._settings.ray_address)
             return
@@ -164,9 +185,6 @@ class _Start:
             )
             self._record(local_ray=ray, ray_address=ray.address)
             self._tell("Ray", ray.address)
-        assert self._deployment.local_ray is not None
-        ray_access.use_local_ray(self._deployment.local_ray)
-        import ray as _  # noqa: F401 - takes a while, and meanwhile Postgres starts
 
     def _start_control_plane(self) -> None:
         from skyray.actors import launch
@@ -251,18 +269,25 @@ def _stop(deployment: Deployment, say: Say) -> None:
 
 
 def _stop_control_plane(deployment: Deployment) -> None:
-    from skyray.actors import launch
-
     ray_access.check_address(deployment.ray_address)
+    ray_access.use_token_at_hand()
     ray_access.check_token(deployment.ray_address)
     settings = state.settings_of(deployment).with_options(
         database_url=deployment.database_url, ray_address=deployment.ray_address
     )
+    from skyray.actors import launch
+
     with ray_access.connected(deployment.ray_address, deployment.ray_namespace, Path(deployment.home)):
         launch.stop_control_plane(settings)
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
+def _import_early() -> None:
+    """Import what the control plane's start needs, while Ray and Postgres start: a second on a small machine."""
+    for name in ("launch", "pools", "scheduler", "executor", "api", "dag_processor"):
+        import_module(f"skyray.actors.{name}")
+
+
 def _lives(deployment: Deployment) -> bool:
     """Whether anything that could conflict with new options still runs."""
     if deployment.local_ray is not None:

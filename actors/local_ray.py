@@ -141,6 +141,17 @@ def client_environment(token_path: str | Path) -> dict[str, str]:
     }
 
 
+def make_token(home: Path) -> Path:
+    """The file with the token of a home's Ray. It stays, since nodes that have joined present it again."""
+    path = home / "ray_token"
+    if path.is_file() and path.stat().st_size:
+        path.chmod(0o600)
+        return path
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
 def start(
     home: Path,
     options: LocalRayOptions,
@@ -162,8 +173,7 @@ def start(
     temp_dir.mkdir(mode=0o700, exist_ok=True)
     address_file = temp_dir / "ray_current_cluster"
     address_file.unlink(missing_ok=True)
-    token_path = home / "ray_token"
-    _write_token(token_path)
+    token_path = make_token(home)
     mark = secrets.token_hex(8)
     output_path = home / "ray.log"
     command = [
@@ -259,15 +269,18 @@ def _environment(token_path: Path, temp_dir: Path, mark: str) -> dict[str, str]:
     }
 
 
-def _private_folder(home: Path) -> Path:
-    """A folder, only ours, for Ray's files: under the home unless sockets would have too long a name there.
-
-    Ray opens its own temp dir to everybody (mode 0777), so it lies inside this one.
-    """
+def folder_of(home: Path) -> Path:
+    """Where the Ray of a home keeps its files: under the home unless sockets would have too long a name there."""
     folder = home / "ray"
-    if len(os.fsencode(folder / "t")) > _TEMP_DIR_LENGTH_MAX:
-        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:10]
-        folder = Path(f"/tmp/skyray-{os.getuid()}-{digest}")
+    if len(os.fsencode(folder / "t")) <= _TEMP_DIR_LENGTH_MAX:
+        return folder
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:10]
+    return Path(f"/tmp/skyray-{os.getuid()}-{digest}")
+
+
+def _private_folder(home: Path) -> Path:
+    """``folder_of``, made and only ours. Ray opens its own temp dir to everybody (0777), so that lies inside this."""
+    folder = folder_of(home)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.getuid():
@@ -276,15 +289,6 @@ def _private_folder(home: Path) -> Path:
         )
     folder.chmod(0o700)
     return folder
-
-
-def _write_token(path: Path) -> None:
-    """Make Ray's token once for a home; it stays, since nodes that have joined present it again."""
-    if path.is_file() and path.stat().st_size:
-        path.chmod(0o600)
-        return
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
 
 
 def _object_store_bytes() -> int:

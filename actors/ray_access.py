@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from skyray.actors.local_ray import RAY_SETTINGS, LocalRay, client_environment
+from skyray.actors.local_ray import RAY_SETTINGS, client_environment
 from skyray.errors import ClusterUnreachableError, InvalidInputError, PermissionDeniedError
 
 _CONNECT_SECONDS = 3.0
@@ -32,11 +31,25 @@ _AUTH_HINT = (
 )
 
 
-def use_local_ray(ray: LocalRay) -> None:
-    """Let this process, and Ray in it, know how to speak to our own Ray. Before Ray is imported."""
+def use_local_token(token_path: Path) -> None:
+    """Let this process, and Ray in it, know how to speak to a Ray of our own. Before Ray is imported."""
     os.environ.pop("RAY_AUTH_TOKEN", None)
     os.environ.pop("RAY_ADDRESS", None)
-    os.environ.update(client_environment(ray.token_path))
+    os.environ.update(client_environment(token_path))
+
+
+def use_token_at_hand() -> None:
+    """Switch token mode on for this process if RAY_AUTH_MODE is not set but there is a token. Before Ray is imported.
+
+    Raises ``PermissionDeniedError`` where the mode is on without a token: Ray would abort the process.
+    """
+    mode = os.environ.get("RAY_AUTH_MODE", "").lower()
+    if mode == "token" and not _has_token():
+        raise PermissionDeniedError(
+            f"RAY_AUTH_MODE is token, but there is no token in {_token_file()}", hint=_AUTH_HINT
+        )
+    if not mode and _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def check_address(address: str) -> None:
@@ -58,31 +71,28 @@ def check_address(address: str) -> None:
 
 
 def check_token(address: str) -> None:
-    """Make sure that this process has the token, if the Ray at ``address`` wants one. Imports Ray.
-
-    Where RAY_AUTH_MODE is not set but a token is at hand, token mode is switched on for this process.
-    """
-    token_file = os.environ.get("RAY_AUTH_TOKEN_PATH") or str(Path.home() / ".ray" / "auth_token")
-    has_token = bool(os.environ.get("RAY_AUTH_TOKEN")) or os.access(token_file, os.R_OK)
-    mode = os.environ.get("RAY_AUTH_MODE", "").lower()
-    if mode == "token" and not has_token:
-        raise PermissionDeniedError(f"RAY_AUTH_MODE is token, but there is no token in {token_file}", hint=_AUTH_HINT)
-    if not mode and has_token:
-        assert "ray" not in sys.modules, "Ray has read its environment already"
-        os.environ["RAY_AUTH_MODE"] = "token"
+    """Raise, at once, if the Ray at ``address`` wants a token that this process does not have."""
     import ray.exceptions
     from ray._raylet import GcsClient
 
     try:
         GcsClient(address=address)
     except ray.exceptions.AuthenticationError:
-        said = "does not accept the token that it was given" if has_token else "wants a token"
+        said = "does not accept the token that it was given" if _has_token() else "wants a token"
         raise PermissionDeniedError(f"the Ray cluster at {address} {said}", hint=_AUTH_HINT) from None
     except (ray.exceptions.RayError, OSError, RuntimeError) as error:
         raise ClusterUnreachableError(
             f"what answers at {address} is no Ray head: {str(error).splitlines()[0]}",
             hint="give the address of the GCS (the port of `ray start --head --port`), not of dashboard or client",
         ) from None
+
+
+def _token_file() -> str:
+    return os.environ.get("RAY_AUTH_TOKEN_PATH") or str(Path.home() / ".ray" / "auth_token")
+
+
+def _has_token() -> bool:
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or os.access(_token_file(), os.R_OK)
 
 
 @contextlib.contextmanager
