@@ -14,7 +14,8 @@ import contextlib
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +23,9 @@ from typing import Any, TypeVar
 import ray
 
 from skyray.actors.folder_watch import FolderWatch
-from skyray.actors.names import DAG_PROCESSOR, scheduler_names
-from skyray.actors.ray_port import ActorUnreachableError, RayPort
+from skyray.actors.names import DAG_PROCESSOR
+from skyray.actors.ray_port import RayPort
+from skyray.actors.scheduler_bell import SchedulerBell
 from skyray.core.parsed import Bundle, PublishReport
 from skyray.errors import ConflictError, NotFoundError, SkyrayError
 from skyray.parsing.bundle import open_bundle, pack, unpack
@@ -32,18 +34,19 @@ from skyray.parsing.pool import ParserPool
 from skyray.parsing.publishing import DagCatalog, refuse_unknown_pools, report_to_dict
 from skyray.parsing.workspace import Workspace
 from skyray.settings import Settings
+from skyray.store.catalog import Catalog
 from skyray.store.errors import StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
 FOLDER_BUNDLE = "dags-folder"
 DATABASE_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-SUBMIT_DATABASE_TRIES = 6  # then the caller is told; what the folder holds is tried for ever
+SUBMIT_DATABASE_TRIES = 8  # then the caller is told; what the folder holds is tried for ever
 POOLS_RECHECK_SECONDS = 10.0
 FOLDER_RETRY_SECONDS = 2.0
 REQUESTS_REMEMBERED_MAX = 100
 
-Notify = Callable[[Sequence[int]], Awaitable[None]]
+Notify = Callable[[Sequence[int]], None]
 _T = TypeVar("_T")
 
 
@@ -52,8 +55,8 @@ class DagProcessor:
 
     def __init__(self, settings: Settings, *, catalog: DagCatalog | None = None, notify: Notify | None = None) -> None:
         self._settings = settings
-        self._catalog = catalog or _open_catalog(settings)
-        self._notify = notify or _SchedulerBell(settings).ring
+        self._catalog = catalog or Catalog(settings.database_url)
+        self._notify = notify or SchedulerBell(settings).ring
         self._pool = ParserPool(
             processes=settings.parse_processes,
             timeout_seconds=settings.parse_timeout_seconds,
@@ -65,6 +68,7 @@ class DagProcessor:
         self._parsers: dict[str, BundleParser] = {}
         self._bundle_locks: dict[str, asyncio.Lock] = {}
         self._publishing = asyncio.Lock()
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="catalog")  # a Catalog is for one thread
         self._requests: OrderedDict[str, asyncio.Task[dict[str, Any]]] = OrderedDict()
         self._published: dict[str, str] = {}  # bundle name -> digest
         self._missing_pools: dict[str, frozenset[str]] = {}
@@ -128,6 +132,7 @@ class DagProcessor:
             task.cancel()
         await asyncio.gather(*self._background, *self._requests.values(), return_exceptions=True)
         await self._pool.close()
+        self._database.shutdown()
 
     # ---------------------------------------------------------------------------------------------------- background
     async def _recover(self) -> None:
@@ -140,6 +145,7 @@ class DagProcessor:
                     bundle = await self._stored(head.name, head.digest)
                     if head.name not in self._published and not self._lock(head.name).locked():  # nobody was faster
                         await self._take_over(bundle)
+        self._notify(range(self._settings.partitions))  # what an earlier life published and told nobody of
         await asyncio.Event().wait()
 
     async def _follow_folder(self) -> None:
@@ -201,12 +207,14 @@ class DagProcessor:
             async with self._publishing:
                 pools = set(await self._in_database(self._catalog.pool_names, tries))
                 files, missing = refuse_unknown_pools(files, pools)
-                kind = "folder" if bundle.name == FOLDER_BUNDLE else "submitted"
                 await self._in_database(partial(self._catalog.put_bundle, bundle), tries)
-                publish = partial(self._catalog.publish, kind=kind)
-                report = await self._in_database(
-                    partial(publish, bundle.name, bundle.digest, files, self._settings.partitions), tries
+                publish = partial(
+                    self._catalog.publish,
+                    partitions=self._settings.partitions,
+                    paused_by_default=self._settings.dags_are_paused_at_creation,
                 )
+                kind = "folder" if bundle.name == FOLDER_BUNDLE else "submitted"
+                report = await self._in_database(partial(publish, bundle.name, kind, bundle.digest, files), tries)
             self._published[bundle.name] = bundle.digest
             self._missing_pools[bundle.name] = missing
         log.info(
@@ -219,7 +227,7 @@ class DagProcessor:
             len(report.errors),
         )
         if report.partitions:
-            await self._notify(report.partitions)
+            self._notify(report.partitions)
         return report
 
     async def _in_database(self, call: Callable[[], _T], tries: int | None = None) -> _T:
@@ -227,7 +235,7 @@ class DagProcessor:
         attempt = 0
         while True:
             try:
-                result = await asyncio.to_thread(call)
+                result = await asyncio.get_running_loop().run_in_executor(self._database, call)
             except StoreUnavailableError as error:
                 self._problems["database"] = error.message
                 attempt += 1
@@ -261,29 +269,3 @@ class DagProcessor:
                 self._requests.pop(request_id, None)
 
         task.add_done_callback(ended)
-
-
-class _SchedulerBell:
-    """Wakes every Scheduler for a partition: whichever leads it looks into its inbox, the others do nothing."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._port = RayPort()
-
-    async def ring(self, partitions: Sequence[int]) -> None:
-        """Best effort: a leader that is not reached finds its commands when it next looks."""
-        await asyncio.gather(*(self._ring_one(name, partitions) for name in scheduler_names(self._settings)))
-
-    async def _ring_one(self, name: str, partitions: Sequence[int]) -> None:
-        try:
-            scheduler = await self._port.find_actor_async(name, self._settings.ray_namespace)
-            for partition in partitions:
-                await self._port.reply(scheduler.wake.remote(partition), 2.0)
-        except ActorUnreachableError as error:
-            log.info("scheduler.not_woken name=%s error=%s", name, error)
-
-
-def _open_catalog(settings: Settings) -> DagCatalog:
-    from skyray.store.catalog import Catalog
-
-    return Catalog(settings.database_url)

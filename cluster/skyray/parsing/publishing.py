@@ -16,7 +16,7 @@ from skyray.core.parsed import Bundle, BundleHead, ParsedFile, ParseError, Publi
 class DagCatalog(Protocol):
     """What the DagProcessor needs of the database (store.catalog.Catalog). Every call blocks, and may be made again.
 
-    Raises ``StoreUnavailableError`` while the database is away.
+    One thread at a time. Raises ``StoreUnavailableError`` while the database is away.
     """
 
     def put_bundle(self, bundle: Bundle) -> None:
@@ -32,9 +32,16 @@ class DagCatalog(Protocol):
         ...
 
     def publish(
-        self, bundle_name: str, digest: str, files: Sequence[ParsedFile], partitions: int, *, kind: str
+        self,
+        bundle_name: str,
+        kind: str,
+        digest: str,
+        files: Sequence[ParsedFile],
+        *,
+        partitions: int,
+        paused_by_default: bool,
     ) -> PublishReport:
-        """Make a bundle the newest of its name, in one transaction."""
+        """Make a bundle the newest of its name, in one transaction. ``kind`` is ``folder`` or ``submitted``."""
         ...
 
     def pool_names(self) -> Collection[str]:
