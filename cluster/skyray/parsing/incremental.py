@@ -85,15 +85,12 @@ def source_hashes(files: Mapping[str, str], results: Mapping[str, FileResult]) -
     """
     defines_dags = {path for path, result in results.items() if result.specs or result.errors}
     common = _hash((path, files[path]) for path in files if path not in defines_dags)
-    return {
-        path: _hash(
-            [
-                ("", common),
-                *((each, files[each]) for each in sorted({path, *result.imports} & defines_dags) if each in files),
-            ]
-        )
-        for path, result in results.items()
-    }
+
+    def source_of(path: str, result: FileResult) -> str:
+        imports = defines_dags if result.imports is None else {path, *result.imports} & defines_dags
+        return _hash([("", common), *((each, files[each]) for each in sorted(imports) if each in files)])
+
+    return {path: source_of(path, result) for path, result in results.items()}
 
 
 def _hash(pairs: Iterable[tuple[str, str]]) -> str:

@@ -28,12 +28,16 @@ _OUR_FRAMES = re.compile(r'^  File "(<frozen importlib|<string>|[^"]*/skyray/par
 
 @dataclass(frozen=True)
 class FileResult:
-    """What importing one file gave. ``imports``: the bundle's files that were imported, this one among them."""
+    """What importing one file gave.
+
+    ``imports``: the bundle's files that were imported, this one among them; None where that is not known, since the
+    import failed and might come to another end with any other file.
+    """
 
     path: str
     specs: tuple[DagSpec, ...]
     errors: tuple[ParseError, ...]
-    imports: tuple[str, ...]
+    imports: tuple[str, ...] | None
     duration_seconds: float
 
 
@@ -130,8 +134,10 @@ def _conclude(request: ParseRequest, ended: Ended, timeout_seconds: float, began
     output = _OUR_FRAMES.sub("", ended.output.replace(request.root + os.sep, "")).strip()
     # faulthandler names the innermost frame first.
     line = re.search(rf'File "{re.escape(request.path)}", line (\d+)', output)
+    # Not None as after an exception: a file that hangs shall not do so again at every edit of another.
+    imports = tuple({request.path, *re.findall(r'^  File "([^"]+)"', output, re.MULTILINE)})
     error = ParseError(request.path, None, int(line[1]) if line else None, message, output)
-    return FileResult(request.path, (), (error,), (request.path,), time.monotonic() - began)
+    return FileResult(request.path, (), (error,), imports, time.monotonic() - began)
 
 
 def _read(request: ParseRequest) -> FileResult | str | None:
@@ -140,13 +146,10 @@ def _read(request: ParseRequest) -> FileResult | str | None:
         if os.path.getsize(request.result) > RESULT_MAX_BYTES:
             return f"its result is larger than {RESULT_MAX_BYTES} bytes"
         data: dict[str, Any] = json.loads(Path(request.result).read_bytes())
-        return FileResult(
-            request.path,
-            tuple(DagSpec.from_json(each) for each in data["dags"]),
-            tuple(ParseError(**{**each, "path": request.path}) for each in data["errors"]),
-            tuple(str(each) for each in data["imports"]),
-            0.0,
-        )
+        specs = tuple(DagSpec.from_json(each) for each in data["dags"])
+        errors = tuple(ParseError(**{**each, "path": request.path}) for each in data["errors"])
+        imports = None if any(each.dag_id is None for each in errors) else tuple(map(str, data["imports"]))
+        return FileResult(request.path, specs, errors, imports, 0.0)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
