@@ -22,6 +22,7 @@ from skyray.core.model import Pool
 from skyray.core.pool_ledger import PoolLedger
 from skyray.settings import Settings
 from skyray.store.errors import StoreUnavailableError
+from skyray.store.pool_books import read_pools_and_epochs
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Pools:
         self, settings: Settings, *, port: RayPort | None = None, read: Callable[[], Definitions] | None = None
     ) -> None:
         self._port = port or RayPort()
-        self._read = read or partial(_read_definitions, settings.database_url)
+        self._read = read or partial(read_pools_and_epochs, settings.database_url)
         self._incarnation = uuid.uuid4().hex
         self._ledger: PoolLedger | None = None
         self._begun = asyncio.Event()
@@ -139,9 +140,3 @@ class Pools:
         elif self._ledger.define(pools):
             self._changed.set()
             self._changed = asyncio.Event()
-
-
-def _read_definitions(url: str) -> Definitions:
-    """From Postgres: the pools, and who has led."""
-    from skyray.store.reader import Reader
-    raise NotImplementedError(Reader, url)

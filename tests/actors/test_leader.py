@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.actors.fakes import FakeCluster, FakeDispatcher, LoopThread, MemoryStore, wait_until
 
 from skyray.actors.executor import Executor
 from skyray.actors.leader import Leader
@@ -17,7 +18,6 @@ from skyray.core.model import DagSpec, Pool, TaskSpec
 from skyray.errors import LeadershipLostError
 from skyray.settings import Settings
 from skyray.store.errors import StoreUnavailableError
-from tests.actors.fakes import FakeCluster, FakeDispatcher, LoopThread, MemoryStore, wait_until
 
 CHAIN = DagSpec(
     dag_id="chain",

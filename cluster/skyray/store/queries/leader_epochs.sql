@@ -1,0 +1,2 @@
+-- Partitions that have, or had, a leader.
+SELECT partition, epoch FROM leadership WHERE epoch > 0
