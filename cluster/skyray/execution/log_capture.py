@@ -44,7 +44,7 @@ class CapturedOutput:
         os.dup2(self.fd, 1)
         os.dup2(self.fd, 2)
         sys.stdout, sys.stderr = _streams()
-        _configure_logging()
+        configure_logging()
         return self
 
     def flush(self) -> None:
@@ -197,7 +197,7 @@ class _Formatter(logging.Formatter):
 _handler: logging.Handler | None = None
 
 
-def _configure_logging() -> None:
+def configure_logging() -> None:
     """Let the author's ``logging`` appear in the log: root logger, from INFO. Once per process: a DAG file that
     configures logging itself is left alone from then on."""
     global _handler

@@ -64,7 +64,7 @@ class RuntimeDagRun:
     @property
     def external_trigger(self) -> bool:
         """Whether somebody asked for the run, rather than its timetable."""
-        return self.run_type == RunType.MANUAL
+        return self._run.run_type is RunType.MANUAL
 
     @property
     def logical_date(self) -> pendulum.DateTime | None:

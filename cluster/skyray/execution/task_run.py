@@ -41,6 +41,7 @@ class TaskRun:
         self._operator: Any = None
         self._kill_lock = threading.Lock()
         self._was_killed = False
+        self.was_interrupted = False  # by Ctrl-C, or Ray's polite cancel
         self.xcoms = AttemptXComs(spec, services, xcom_max_bytes)
 
     def run(self, dag: Any, folder: Path) -> None:
@@ -61,7 +62,8 @@ class TaskRun:
         except BaseException as error:  # noqa: BLE001 - also what passes through `except Exception` ends the attempt
             if os.getpid() != self._pid and isinstance(error, SystemExit):
                 _end_forked_child(error.code)
-            if isinstance(error, (KeyboardInterrupt, AirflowTaskTimeout)):
+            self.was_interrupted = isinstance(error, KeyboardInterrupt)
+            if self.was_interrupted or isinstance(error, AirflowTaskTimeout):
                 self.kill()
             ending = ending_of(error)
             if ending.kind in (OutcomeKind.FAILED, OutcomeKind.FAILED_FOR_GOOD):
