@@ -111,7 +111,7 @@ def ray_options(resources: ResourceSpec) -> dict[str, Any]:
 
 def _end_by(attempt_id: int, error: BaseException | None) -> Lost | Failed:
     """What an exception of Ray's means. A worker returns its outcome, so none of these says what user code did."""
-    text = _first_line(error)
+    text = _words(error)
     match error:
         case ray.exceptions.RuntimeEnvSetupError():
             return Failed(f"runtime_env could not be set up: {text}")
@@ -134,6 +134,7 @@ def _end_by(attempt_id: int, error: BaseException | None) -> Lost | Failed:
             return Lost(attempt_id, f"{type(error).__name__}: {text}")
 
 
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else ""
+def _words(error: BaseException | None) -> str:
+    """An exception in one line: its first, and the last, which names the cause where Ray quotes a traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:1] + lines[1:][-1:])

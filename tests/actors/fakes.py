@@ -1,7 +1,7 @@
 """The world around the shells, in one process: actors without Ray, a store without Postgres, workers without processes.
 
-``FakeCluster`` keeps actors by name; killing one fails the calls to it, as Ray does. Coroutines run on an event loop in a
-thread of its own, as in an actor.
+``FakeCluster`` keeps actors by name; killing one fails the calls to it, as Ray does. Coroutines run on an event loop in
+a thread of its own, as in an actor.
 """
 
 from __future__ import annotations
