@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import with_descendants
+from skyray.actors.deployment import remove
 from skyray.actors.local_ray import LocalRay, client_environment
 from skyray.admin.v1.runs_pb2 import DagRun
 from skyray.api.client import Client
@@ -156,12 +156,9 @@ def _skyray(home: Path, *arguments: str) -> str:
 
 
 def _tear_down(home: Path) -> None:
-    """Stop the deployment and remove its files. As root, Postgres keeps its own outside of the home."""
-    place = EmbeddedPostgres(home / "postgres").place
+    """Stop the deployment and remove its files."""
     _skyray(home, "down")
-    if place != home / "postgres":
-        shutil.rmtree(place, ignore_errors=True)
-    shutil.rmtree(home, ignore_errors=True)
+    remove(home)
 
 
 def _environment(**more: str) -> dict[str, str]:
