@@ -17,6 +17,8 @@ from skyray.parsing.bundle import signature
 
 DEBOUNCE_MS = 40
 STEP_MS = 10
+SETTLE_SECONDS = 0.03
+SETTLE_LOOKS_MAX = 30  # a folder in which something is written all the time is taken as it is
 LOOK_SECONDS = 5.0  # network file systems, links that are pointed elsewhere (git-sync), overflowing queues
 _LOOK_SHARE = 50  # looking takes at most a fiftieth of the time
 
@@ -31,8 +33,17 @@ class FolderWatch:
         self._seen = ""
 
     async def wait_for_change(self) -> None:
-        """Return once the folder may differ from what it was at the last return."""
+        """Return once the folder may differ from what it was at the last return, and has come to rest.
+
+        Whoever writes a file empties it first: for a moment its DAGs are not there, and nobody shall see that.
+        """
         await self._changed.wait()
+        for _ in range(SETTLE_LOOKS_MAX):
+            self._changed.clear()
+            await asyncio.sleep(SETTLE_SECONDS)
+            await self._look()
+            if not self._changed.is_set():
+                break
         self._changed.clear()
 
     def look_again(self) -> None:

@@ -177,6 +177,21 @@ def test_a_saved_file_is_live_in_under_a_second(tmp_path: Path) -> None:
     run(tmp_path, scenario, catalog, dags_dir=str(dags))
 
 
+def test_a_file_that_is_being_saved_is_never_seen_empty(tmp_path: Path) -> None:
+    catalog, dags = FakeCatalog(), tmp_path / "dags"
+    packed(dags, a=dag_file("a"), b=dag_file("b"))
+
+    async def scenario(processor: DagProcessor) -> None:
+        for n in range(20):
+            (dags / "a.py").write_text("")
+            (dags / "a.py").write_text(dag_file("a") + f"# {n}\n")
+            before = len(catalog.publications)
+            await until(lambda before=before: len(catalog.publications) > before)  # type: ignore[misc]
+        assert {dag_ids for _, dag_ids in catalog.publications} == {("a", "b")}
+
+    run(tmp_path, scenario, catalog, dags_dir=str(dags))
+
+
 def test_a_hanging_file_does_not_keep_the_others_from_being_published(tmp_path: Path) -> None:
     catalog, dags = FakeCatalog(), tmp_path / "dags"
     packed(dags, good=dag_file("good"), hangs="'skyray dag'\nwhile True: pass")

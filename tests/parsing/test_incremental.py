@@ -86,6 +86,7 @@ FILES = {
         ({"new.py": BROKEN}, ["new.py"], []),
         ({"c.py": BROKEN}, ["c.py"], ["c"]),
         ({"c.py": None}, [], ["c"]),
+        ({"c.py": ""}, [], ["c"]),
         ({"a.py": BROKEN}, ["a.py", "b.py"], ["a", "b"]),
     ],
 )

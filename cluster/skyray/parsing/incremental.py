@@ -19,6 +19,7 @@ from skyray.parsing.ignore import IgnoreRules, is_ignored, read_rules
 from skyray.parsing.pool import FileResult, ParserPool
 
 AIRFLOW_IGNORE_FILE = ".airflowignore"
+_EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def source_hashes(files: Mapping[str, str], results: Mapping[str, FileResult]) -
     """The source hash of every parsed file. ``files``: every file of the bundle and the hash of its content.
 
     A file that failed counts as one that defines DAGs: it usually does, and its repair is no change of its neighbours.
+    Empty files count for nothing, for the same reason: a DAG file is empty for a moment while it is being saved.
     """
     defines_dags = {path for path, result in results.items() if result.specs or result.errors}
-    common = _hash((path, files[path]) for path in files if path not in defines_dags)
+    common = _hash((path, files[path]) for path in files if path not in defines_dags and files[path] != _EMPTY)
 
     def source_of(path: str, result: FileResult) -> str:
         imports = defines_dags if result.imports is None else {path, *result.imports} & defines_dags
