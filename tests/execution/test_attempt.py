@@ -70,7 +70,7 @@ do('wrong', lambda c: 1, multiple_outputs=True)
         ("ValueError('boom\\nmore')", OutcomeKind.FAILED, "ValueError: boom (main.py:"),
         ("SystemExit(0)", OutcomeKind.FAILED, "the task called sys.exit(0)"),
         ("SystemExit(3)", OutcomeKind.FAILED, "the task called sys.exit(3)"),
-        ("KeyboardInterrupt()", OutcomeKind.FAILED, "KeyboardInterrupt"),
+        ("KeyboardInterrupt()", OutcomeKind.FAILED, "the task was interrupted (KeyboardInterrupt)"),
         ("MemoryError()", OutcomeKind.FAILED, "MemoryError"),
         ("AirflowTaskTimeout('x')", OutcomeKind.FAILED, "AirflowTaskTimeout"),
         ("TaskDeferred(trigger=1, method_name='m')", OutcomeKind.FAILED_FOR_GOOD, "deferring a task is not supported"),

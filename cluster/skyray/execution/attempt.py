@@ -9,6 +9,7 @@ means infrastructure. A worker that gets SIGTERM lets the operator clean up (``o
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from skyray.core.logs import log_path
 from skyray.core.messages import AttemptSpec, Outcome, OutcomeKind, Started
 from skyray.errors import NotFoundError
 from skyray.execution.bundles import bundle_root
@@ -69,7 +69,7 @@ def run_attempt(
     offset, log = 0, b""
     try:
         with _one_at_a_time, CapturedOutput() as output:
-            attempt_log = AttemptLog(output.fd, services, spec.attempt_id, _log_path(spec), limits.log_max_bytes)
+            attempt_log = AttemptLog(output.fd, services, spec, limits.log_max_bytes)
             try:
                 with _watched(spec, task_run, attempt_log, services, node_id, start, limits):
                     ending = task_run.ending(lambda: _load_and_run(spec, task_run, services, cache_dir, limits))
@@ -140,11 +140,12 @@ def _load_and_run(
                 f"{run.relative_path} of this version defines no DAG {run.dag_id!r}",
                 hint="does the file define other DAGs on a worker than when it was parsed?",
             )
-        task_run.run(dag, (root / run.relative_path).parent)
+        task_run.run(dag, _folder_of(root, run.relative_path))
 
 
-def _log_path(spec: AttemptSpec) -> str:
-    return log_path(spec.run.dag_id, spec.run.run_id, spec.task_id, spec.map_index, spec.try_number)
+@functools.lru_cache(maxsize=64)
+def _folder_of(root: Path, relative_path: str) -> Path:
+    return (root / relative_path).parent
 
 
 def _end_worker(output: CapturedOutput, attempt_log: AttemptLog) -> NoReturn:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from skyray.errors import InvalidInputError
 
-_known: set[tuple[Path, str]] = set()  # folders that this process has seen complete
+_known: dict[tuple[Path, str], Path] = {}  # folders that this process has seen complete
 
 
 def bundle_root(digest: str, cache_dir: Path, fetch: Callable[[str], bytes], *, max_bytes: int) -> Path:
@@ -21,11 +21,12 @@ def bundle_root(digest: str, cache_dir: Path, fetch: Callable[[str], bytes], *, 
     Several processes may ask at once: one fetches, the others wait for it. Raises what ``fetch`` raises, and
     ``InvalidInputError`` where the content is not that of ``digest`` or unpacks to more than ``max_bytes``.
     """
-    root = cache_dir / "bundles" / digest
-    if (cache_dir, digest) in _known:
-        return root
+    known = _known.get((cache_dir, digest))
+    if known is not None:
+        return known
     if not digest.isalnum():
         raise InvalidInputError(f"{digest!r} is not a bundle digest")
+    root = (cache_dir / "bundles" / digest).absolute()
     if not root.is_dir():
         from skyray.parsing.bundle import unpack
 
@@ -34,5 +35,5 @@ def bundle_root(digest: str, cache_dir: Path, fetch: Callable[[str], bytes], *, 
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not root.is_dir():
                 unpack(fetch(digest), root, digest=digest, max_bytes=max_bytes)
-    _known.add((cache_dir, digest))
+    _known[cache_dir, digest] = root
     return root

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from skyray.core.messages import OutcomeKind
-from skyray.errors import UnsupportedFeatureError
+from skyray.errors import SkyrayError, UnsupportedFeatureError
 from skyray.exceptions import (
+    AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     DagRunTriggerException,
     DownstreamTasksSkipped,
     TaskAwaitingInput,
@@ -39,6 +41,9 @@ _UNSUPPORTED: dict[type[BaseException], str] = {
     AirflowRescheduleException: "rescheduling a task (sensor mode 'reschedule')",
     DagRunTriggerException: "triggering another DAG from a task",
 }
+
+
+_ON_PURPOSE = (AirflowException, AirflowTaskTimeout, SkyrayError, KeyboardInterrupt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ def describe(error: BaseException) -> str:
     """An error in one line, with the author's line of code: ``ValueError: no rows (etl.py:12)``."""
     if isinstance(error, SystemExit):
         words = f"the task called sys.exit({'' if error.code is None else repr(error.code)})"
+    elif isinstance(error, KeyboardInterrupt):
+        words = "the task was interrupted (KeyboardInterrupt)"
     else:
         text = _line(str(error))
         hint = getattr(error, "hint", "")
@@ -92,9 +99,12 @@ def describe(error: BaseException) -> str:
 
 
 def print_error(error: BaseException) -> None:
-    """The traceback to standard error, without the frames that lead from the worker to the author's code."""
-    own = error.with_traceback(_without_ours(error.__traceback__))
-    traceback.print_exception(type(own), own, own.__traceback__, file=sys.stderr)
+    """The traceback to standard error, without the frames that lead from the worker to the author's code. Where no
+    frame is the author's, an error that we raise on purpose is told by its message alone."""
+    trace = _authors_part(error.__traceback__)
+    if trace is None and not isinstance(error, _ON_PURPOSE):
+        trace = _without_worker(error.__traceback__)
+    traceback.print_exception(type(error), error, trace, chain=trace is not None, file=sys.stderr)
 
 
 def print_ending(ending: Ending, *, try_number: int, max_tries: int) -> None:
@@ -111,14 +121,16 @@ def _line(text: str) -> str:
     return first if len(first) <= _ERROR_LENGTH_MAX else first[: _ERROR_LENGTH_MAX - 1] + "…"
 
 
-def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    """From the first frame that is the author's on; where there is none, all but the worker's."""
-    own = trace
-    while own is not None and own.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        own = own.tb_next
-    while own is None and trace is not None and trace.tb_frame.f_code.co_filename.startswith(_EXECUTION):
+def _authors_part(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
         trace = trace.tb_next
-    return own or trace
+    return trace
+
+
+def _without_worker(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_EXECUTION):
+        trace = trace.tb_next
+    return trace
 
 
 def _authors_place(trace: TracebackType | None) -> str:

@@ -76,11 +76,16 @@ class TimeLimit:
         return f"execution_timeout of {self._seconds:g} s is over"
 
 
+#: Sent to the main thread to end a blocking call, so that Python's handlers of other signals get to run there. Ray
+#: blocks SIGINT itself in its workers. Ignored by default, so that one which comes late does no harm.
+NUDGE = signal.SIGURG
+
+
 class StopSignals:
     """While entered, in the main thread, SIGTERM raises ``AttemptTerminated`` there, and ``wakeup_fd`` gets the number
     of every signal at once, whatever the main thread does. In other threads Python allows no handlers: nothing done."""
 
-    __slots__ = ("_is_main", "_old_handler", "_old_wakeup_fd", "_wakeup_fd")
+    __slots__ = ("_is_main", "_old_handler", "_old_nudge_handler", "_old_wakeup_fd", "_wakeup_fd")
 
     def __init__(self, wakeup_fd: int) -> None:
         self._wakeup_fd = wakeup_fd
@@ -89,6 +94,7 @@ class StopSignals:
         self._is_main = threading.current_thread() is threading.main_thread()
         if self._is_main:
             _register_fork_hooks()
+            self._old_nudge_handler = signal.signal(NUDGE, _do_nothing)
             self._old_handler = signal.signal(signal.SIGTERM, _raise_terminated)
             self._old_wakeup_fd = signal.set_wakeup_fd(self._wakeup_fd, warn_on_full_buffer=False)
         return self
@@ -99,10 +105,15 @@ class StopSignals:
         if self._is_main:
             signal.set_wakeup_fd(self._old_wakeup_fd)
             signal.signal(signal.SIGTERM, self._old_handler)
+            signal.signal(NUDGE, self._old_nudge_handler)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise AttemptTerminated
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 _STOPPING = {signal.SIGTERM, signal.SIGINT}

@@ -23,7 +23,10 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from skyray.core.logs import log_path
+from skyray.core.messages import AttemptSpec
 from skyray.execution.services import WorkerServices
 
 CHUNK_BYTES = 1 << 20
@@ -69,11 +72,10 @@ class AttemptLog:
     ``max_bytes`` is left out, and a line says so.
     """
 
-    def __init__(self, fd: int, services: WorkerServices, attempt_id: int, path: str, max_bytes: int) -> None:
+    def __init__(self, fd: int, services: WorkerServices, spec: AttemptSpec, max_bytes: int) -> None:
         self._fd = fd
         self._services = services
-        self._attempt_id = attempt_id
-        self._path = path
+        self._spec = spec
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._position = 0  # in the file
@@ -124,7 +126,7 @@ class AttemptLog:
             read = os.pread(self._fd, min(CHUNK_BYTES, size - self._position - remaining), self._position)
             data = self._clip(read)
             if data:
-                self._services.publish_log(self._attempt_id, self._path, self._offset, data)
+                self._services.publish_log(self._spec.attempt_id, _path(self._spec), self._offset, data)
             self._position += len(read)
             self._offset += len(data)
             if self._position - self._released >= _RELEASE_BYTES:
@@ -142,6 +144,10 @@ class AttemptLog:
             with mmap.mmap(self._fd, end - self._released, offset=self._released) as pages:
                 pages.madvise(mmap.MADV_REMOVE)
         self._released = end
+
+
+def _path(spec: AttemptSpec) -> str:
+    return log_path(spec.run.dag_id, spec.run.run_id, spec.task_id, spec.map_index, spec.try_number)
 
 
 def _anonymous_file() -> int:
@@ -177,7 +183,13 @@ def _flush(streams: Iterable[object]) -> None:
             stream.flush()  # type: ignore[attr-defined]
 
 
-class _CurrentStderr(logging.StreamHandler[io.TextIOWrapper]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[io.TextIOWrapper]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter in Python 3.10
+
+
+class _CurrentStderr(_StreamHandler):
     """Writes to whatever ``sys.stderr`` is at that moment, as ``logging.lastResort`` does."""
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from skyray.core.messages import Started
+from skyray.execution.interrupts import NUDGE
 from skyray.execution.log_capture import AttemptLog
 from skyray.execution.services import WorkerServices
 
@@ -70,7 +71,7 @@ class Watch:
         elif number == signal.SIGINT and not self._was_nudged:
             # ray.cancel only sets a flag that is seen between two bytecodes: a real signal ends a sleep or a wait, too.
             self._was_nudged = True
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, NUDGE)
 
     def _end_process_when_due(self, waited_seconds: float) -> None:
         """Usually the main thread stops the attempt and ends the process itself before half of the grace is over."""
