@@ -31,6 +31,7 @@ from skyray.errors import ClusterUnreachableError, ConflictError, InvalidInputEr
 from skyray.settings import Settings
 
 Say = Callable[[str], None]
+_PART_NAMES = {"postgres": "Postgres", "ray": "Ray", "control plane": "control plane"}
 
 
 def up(settings: Settings, ray_options: LocalRayOptions, *, say: Say) -> tuple[Deployment, bool]:
@@ -152,7 +153,7 @@ class _Start:
                 self._started.add("postgres")
                 self._record(embedded_postgres=True)
             url = server.start()
-            self._tell("Postgres", url.rpartition("@")[2])
+            self._tell("postgres", url.rpartition("@")[2])
         for revision in migrate.migrate(url):
             self._say(f"database migrated to revision {revision}")
         migrate.seed(url, default_pool_slots=self._settings.default_pool_slots, partitions=self._settings.partitions)
@@ -184,7 +185,7 @@ class _Start:
                 launched=lambda launched: self._record(local_ray=launched),
             )
             self._record(local_ray=ray, ray_address=ray.address)
-            self._tell("Ray", ray.address)
+            self._tell("ray", ray.address)
 
     def _start_control_plane(self) -> None:
         from skyray.actors import launch
@@ -234,8 +235,10 @@ class _Start:
             self._deployment = self._deployment.with_parts(**parts)
             state.write(self._deployment)
 
-    def _tell(self, what: str, where: str) -> None:
-        self._say(f"{what} is up at {where} ({time.monotonic() - self._began:.1f} s)")
+    def _tell(self, part: str, where: str) -> None:
+        """Say that a part is up, if this call has started it."""
+        if part in self._started:
+            self._say(f"{_PART_NAMES[part]} is up at {where} ({time.monotonic() - self._began:.1f} s)")
 
 
 # ---------------------------------------------------------------------------------------------------------------- stop
@@ -256,8 +259,8 @@ def _stop(deployment: Deployment, say: Say) -> None:
             say(f"control plane stopped; the Ray at {deployment.ray_address} stays")
     if deployment.local_ray is not None:
         with attempt():
-            ended = local_ray.stop(deployment.local_ray)
-            say(f"Ray stopped ({ended} processes)")
+            if ended := local_ray.stop(deployment.local_ray):
+                say(f"Ray stopped ({ended} processes)")
     if deployment.embedded_postgres:
         from skyray.store.embedded import EmbeddedPostgres
 

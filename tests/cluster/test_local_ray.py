@@ -13,6 +13,7 @@ from tests.support import processes_that_name
 
 from skyray.actors import local_ray
 from skyray.actors.local_ray import LocalRay, LocalRayOptions
+from skyray.actors.processes import identify
 
 #: A driver that has a task leave a process behind, in a session of its own.
 DRIVER = """
@@ -70,7 +71,7 @@ def test_two_rays_live_side_by_side_and_end_apart(home: Path) -> None:
             assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, "nothing listens to the network"
 
             local_ray.stop(first)
-            assert not psutil.pid_exists(int(left_behind))
+            assert identify(int(left_behind)) is None
             assert first.processes() == []
             assert not first.is_alive()
             assert second.is_alive()
