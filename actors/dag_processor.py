@@ -57,14 +57,15 @@ class DagProcessor:
         self._settings = settings
         self._catalog = catalog or Catalog(settings.database_url)
         self._notify = notify or SchedulerBell(settings).ring
+        self._workspace = Workspace(settings.home_path / "cache" / "parsing")
         self._pool = ParserPool(
+            folder=self._workspace.results,
             processes=settings.parse_processes,
             timeout_seconds=settings.parse_timeout_seconds,
             memory_bytes=settings.parse_memory_bytes,
             default_retries=settings.default_task_retries,
             default_timezone=settings.default_timezone,
         )
-        self._workspace = Workspace(settings.home_path / "cache" / "parsing")
         self._parsers: dict[str, BundleParser] = {}
         self._bundle_locks: dict[str, asyncio.Lock] = {}
         self._publishing = asyncio.Lock()

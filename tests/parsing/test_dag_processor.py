@@ -262,7 +262,7 @@ def test_a_pool_that_does_not_exist_is_an_error_until_it_does(tmp_path: Path, mo
         report = await processor.submit("mine", bundle.content, "r1")
         (error,) = report["errors"]
         assert (error["path"], error["dag_id"], error["line"]) == ("a.py", "a", 3)
-        assert "task 't' is in pool 'gpus', which does not exist" in error["message"]
+        assert "task 't' is in pool 'gpus': there is no such pool" in error["message"]
         assert catalog.dag_ids("mine") == ["b"]
         catalog.pools = {"default_pool", "gpus"}
         await until(lambda: catalog.dag_ids("mine") == ["a", "b"])

@@ -16,7 +16,7 @@ GOOD = "from skyray import DAG, task\nfrom skyray.operators.empty import EmptyOp
 
 def parse(root: Path, path: str, **options: object) -> FileResult:
     async def run() -> FileResult:
-        pool = ParserPool(processes=1, timeout_seconds=60.0, memory_bytes=4 << 30, **options)  # type: ignore[arg-type]
+        pool = ParserPool(folder=root / "results", processes=1, timeout_seconds=60.0, memory_bytes=4 << 30, **options)  # type: ignore[arg-type]
         try:
             return await pool.parse(root, path, "d" * 64)
         finally:

@@ -19,8 +19,8 @@ BROKEN = "from skyray import DAG\nraise ValueError\n"
 class CountingPool(ParserPool):
     """A real pool that notes what it was asked."""
 
-    def __init__(self) -> None:
-        super().__init__(processes=2, timeout_seconds=20.0, memory_bytes=1 << 30)
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder=folder, processes=2, timeout_seconds=20.0, memory_bytes=1 << 30)
         self.parsed: list[str] = []
 
     async def parse(self, root: Path, path: str, digest: str) -> FileResult:
@@ -34,7 +34,7 @@ class Folder:
     def __init__(self, path: Path, files: dict[str, str]) -> None:
         self.dags = path / "dags"
         self.work = path / "work"
-        self.pool = CountingPool()
+        self.pool = CountingPool(path / "results")
         self.parser = BundleParser(self.pool)
         self.edit(files)
 

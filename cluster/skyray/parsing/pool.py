@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,13 +43,15 @@ class FileResult:
 class ParserPool:
     """Parses files; ``await close()`` when done.
 
-    ``processes`` files at a time, each in a child with at most ``memory_bytes``, for at most ``timeout_seconds``. The
-    ``default_…`` are the deployment's, for authors who say nothing.
+    ``processes`` files at a time, each in a child with at most ``memory_bytes``, for at most ``timeout_seconds``.
+    Children leave their results in ``folder``, which nobody else writes to. The ``default_…`` are the deployment's, for
+    authors who say nothing.
     """
 
     def __init__(
         self,
         *,
+        folder: Path,
         processes: int,
         timeout_seconds: float,
         memory_bytes: int,
@@ -65,7 +66,7 @@ class ParserPool:
         self._starting = asyncio.Lock()
         self._shared = WarmNursery()
         self._numbers = itertools.count(1)
-        self._results = tempfile.TemporaryDirectory(prefix="skyray-parse-")
+        self._folder = folder
 
     async def start(self) -> None:
         """Warm up, so that the first file does not have to wait for it. Optional."""
@@ -77,12 +78,13 @@ class ParserPool:
         Whatever goes wrong in the child is in the result. Raises ``NurseryDiedError`` only if no child can be started.
         """
         async with self._slots:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             began = time.monotonic()
             request = ParseRequest(
                 root=str(root),
                 path=path,
                 digest=digest,
-                result=os.path.join(self._results.name, f"{next(self._numbers)}.json"),
+                result=str(self._folder / f"{next(self._numbers)}.json"),
                 memory_bytes=self._memory_bytes,
                 default_retries=self._default_retries,
                 default_timezone=self._default_timezone,
@@ -101,7 +103,6 @@ class ParserPool:
     async def close(self) -> None:
         """End every process. Parses under way fail with ``NurseryDiedError``."""
         await self._shared.close()
-        self._results.cleanup()
 
     async def _nursery(self) -> WarmNursery:
         async with self._starting:

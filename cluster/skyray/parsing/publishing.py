@@ -5,12 +5,14 @@ Pure, except for the protocol. Used by the DagProcessor.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from skyray.core.model import DagSpec
 from skyray.core.parsed import Bundle, BundleHead, ParsedFile, ParseError, PublishReport
+
+_TASKS_NAMED_MAX = 3
 
 
 class DagCatalog(Protocol):
@@ -70,9 +72,13 @@ def _unknown_pools(spec: DagSpec, pools: Collection[str]) -> list[tuple[str, str
     return [(task.task_id, task.pool) for task in spec.tasks if task.pool not in pools]
 
 
-def _pool_error(spec: DagSpec, tasks: Iterable[tuple[str, str]]) -> ParseError:
-    named = ", ".join(f"task {task_id!r} is in pool {pool!r}" for task_id, pool in tasks)
-    message = f"DagDefinitionError: {named}, which does not exist (`skyray pools set NAME SLOTS` makes a pool)"
+def _pool_error(spec: DagSpec, tasks: Sequence[tuple[str, str]]) -> ParseError:
+    """One sentence, also for a DAG of a thousand such tasks."""
+    named = "; ".join(f"task {task_id!r} is in pool {pool!r}" for task_id, pool in tasks[:_TASKS_NAMED_MAX])
+    more = len(tasks) - _TASKS_NAMED_MAX
+    others = f"; and {more} more tasks" if more > 0 else ""
+    hint = "`skyray pools set NAME SLOTS` makes a pool"
+    message = f"DagDefinitionError: {named}{others}: there is no such pool ({hint})"
     return ParseError(spec.relative_path, spec.dag_id, spec.line, message, "")
 
 

@@ -12,10 +12,14 @@ KEPT_MAX = 4
 
 
 class Workspace:
-    """A folder of unpacked bundles that belongs to this process alone; what an earlier one left there is removed."""
+    """A folder that belongs to this process alone: what an earlier one left there is removed.
+
+    ``results`` is where parser children write.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
+        self.results = self._folder / "results"
         self._uses: Counter[str] = Counter()
         self._order: list[str] = []
         shutil.rmtree(self._folder, ignore_errors=True)
