@@ -6,12 +6,12 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, ClassVar
 
 from skyray.exceptions import AirflowException, AirflowSkipException
+from skyray.operators.process_group import ProcessGroup
 from skyray.sdk.context import Context
 from skyray.sdk.operator import BaseOperator
 
@@ -62,7 +62,7 @@ class BashOperator(BaseOperator):
         )
         self.cwd = cwd
         self.output_processor = output_processor
-        self._process: subprocess.Popen[bytes] | None = None
+        self._group: ProcessGroup | None = None
 
     def execute(self, context: Context) -> Any:
         if self.cwd is not None:
@@ -89,40 +89,25 @@ class BashOperator(BaseOperator):
         last_line = ""
         with contextlib.ExitStack() as stack:
             folder = self.cwd or stack.enter_context(tempfile.TemporaryDirectory(prefix="skyray-"))
-            process = subprocess.Popen(
-                [shutil.which("bash") or "bash", "-c", self.bash_command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env=dict(env),
-                start_new_session=True,
-            )
-            self._process = process
-            stack.callback(self._end, process)  # also when this thread is interrupted by a timeout or a cancellation
-            assert process.stdout is not None, "the output is a pipe"
-            for raw in process.stdout:
-                last_line = raw.decode(self.output_encoding, errors="backslashreplace").rstrip()
-                self.log.info("%s", last_line)
-            return process.wait(), last_line
+            bash = shutil.which("bash") or "bash"
+            group = self._group = ProcessGroup([bash, "-c", self.bash_command], cwd=folder, env=env)
+            try:
+                for raw in group.output:
+                    last_line = raw.decode(self.output_encoding, errors="backslashreplace").rstrip()
+                    self.log.info("%s", last_line)
+            except BaseException:  # this thread was interrupted, by a timeout or a cancellation
+                group.end(_TERMINATION_SECONDS)
+                raise
+            finally:
+                exit_code = group.wait()
+                self._group = None
+            return exit_code, last_line
 
     def on_kill(self) -> None:
         """End the command and everything that it started: SIGTERM, and after a moment SIGKILL."""
-        if self._process is not None:
-            self._end(self._process)
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_TERMINATION_SECONDS)
-            # Children of the command may still live; they are of its group, which is named after the command.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        group = self._group
+        if group is not None:
+            group.end(_TERMINATION_SECONDS)
 
 
 def _context_variables(context: Context) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from skyray.operators.bash import BashOperator
 from skyray.operators.python import PythonOperator
 from skyray.sdk.context import Context
+from skyray.sdk.unsupported import refuse
 
 __all__ = ["BashTask"]
 
@@ -20,7 +21,7 @@ class BashTask(PythonOperator, BashOperator):
         **PythonOperator.template_fields_renderers,
         **BashOperator.template_fields_renderers,
     }
-    template_ext = BashOperator.template_ext
+    template_ext = ()  # arguments of the function that happen to end in .sh are no template files
     ui_color = BashOperator.ui_color
 
     def __init__(self, **kwargs: Any) -> None:
@@ -30,5 +31,15 @@ class BashTask(PythonOperator, BashOperator):
         command = self.call(context)
         if not isinstance(command, str) or not command.strip():
             raise TypeError(f"a @task.bash function must return a command, as a string; got {command!r}")
-        self.bash_command = command
+        self.bash_command = _rendered(command, context)
         return BashOperator.execute(self, context)
+
+
+def _rendered(command: str, context: Context) -> str:
+    """The command with the templates in it rendered, as in Airflow; plain commands need no rendering."""
+    if "{{" not in command and "{%" not in command:
+        return command
+    render = getattr(context.get("ti"), "render_text", None)
+    if render is None:
+        refuse("a template in what a @task.bash function returns", hint="take values from the function's parameters")
+    return str(render(command))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from skyray.sdk.branching import BaseBranchOperator, SkipMixin
-from skyray.sdk.context import Context, get_current_context
+from skyray.sdk.context import KNOWN_CONTEXT_KEYS, Context, get_current_context
 from skyray.sdk.operator import BaseOperator
 from skyray.sdk.unsupported import unsupported
 
@@ -75,28 +75,56 @@ class PythonOperator(BaseOperator):
         return result
 
     def call(self, context: Context) -> Any:
-        """Call the function with its arguments and what it wants of the context."""
-        args = list(self.op_args)
-        result = self.python_callable(*args, **self._keyword_arguments(args, context))
+        """Call the function with its arguments and with what it wants of the context."""
+        given = self.op_kwargs
+        self.op_kwargs = self.determine_kwargs(context)
+        try:
+            return self.execute_callable()
+        finally:
+            self.op_kwargs = given
+
+    def determine_kwargs(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The keyword arguments of the call: of ``op_kwargs`` and the context, those that the function takes.
+
+        Only what is named is looked up in the context: some of it is costly to make.
+        """
+        try:
+            parameters = list(inspect.signature(self.python_callable).parameters.values())
+        except (TypeError, ValueError):  # some callables of C have no signature
+            return self.op_kwargs
+        taken = _positional(parameters, len(self.op_args))
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            everything = {**context, "templates_dict": self.templates_dict}
+            return {**{name: value for name, value in everything.items() if name not in taken}, **self.op_kwargs}
+        wanted: dict[str, Any] = {}
+        for parameter in parameters:
+            name = parameter.name
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                continue
+            if name in self.op_kwargs:
+                wanted[name] = self.op_kwargs[name]
+            elif name in taken:
+                continue
+            elif name == "templates_dict":
+                wanted[name] = self.templates_dict
+            elif name in context or (name in KNOWN_CONTEXT_KEYS and parameter.default is parameter.empty):
+                wanted[name] = context[name]  # where it is missing, the context says why
+        return wanted
+
+    def execute_callable(self) -> Any:
+        """Call the function with ``op_args`` and ``op_kwargs``; see a coroutine through to its end."""
+        result = self.python_callable(*self.op_args, **self.op_kwargs)
         if inspect.iscoroutine(result):
             import asyncio  # a third of what importing this module would cost
 
             return asyncio.run(result)
         return result
 
-    def _keyword_arguments(self, args: Sequence[Any], context: Context) -> dict[str, Any]:
-        available: dict[str, Any] = {**context, "templates_dict": self.templates_dict, **self.op_kwargs}
-        try:
-            parameters = inspect.signature(self.python_callable).parameters.values()
-        except (TypeError, ValueError):  # some callables of C have no signature
-            return dict(self.op_kwargs)
-        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        taken = {parameter.name for parameter in [p for p in parameters if p.kind in by_position][: len(args)]}
-        free = {name: value for name, value in available.items() if name not in taken or name in self.op_kwargs}
-        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            return free
-        named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        return {name: value for name, value in free.items() if name in named}
+
+def _positional(parameters: Sequence[inspect.Parameter], number: int) -> set[str]:
+    """Names of the parameters that the first ``number`` positional arguments go to."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {parameter.name for parameter in [each for each in parameters if each.kind in kinds][:number]}
 
 
 class BranchPythonOperator(PythonOperator, BaseBranchOperator):

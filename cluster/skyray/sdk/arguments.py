@@ -125,9 +125,10 @@ def moment(name: str, value: Any) -> datetime | None:
 
 
 def zone_name(value: datetime | tzinfo | str) -> str:
-    """The IANA name of a time zone (zoneinfo's or pendulum's, by duck typing); of a fixed offset, ``+HH:MM``.
+    """The IANA name of a time zone (zoneinfo's or pendulum's, by duck typing).
 
-    Whole hours off UTC have a name, too: ``Etc/GMT-1`` is one hour *ahead*.
+    Fixed offsets of whole hours have one, too: ``Etc/GMT-1`` is one hour *ahead* of UTC. Others are ``+HH:MM``, which
+    no cron schedule can follow.
     """
     if isinstance(value, str):
         zone(value)
@@ -148,9 +149,7 @@ def zone_name(value: datetime | tzinfo | str) -> str:
     ahead = offset > timedelta(0)
     if not rest and hours <= (14 if ahead else 12):
         return f"Etc/GMT{'-' if ahead else '+'}{hours}"
-    raise ValueError(
-        f"a fixed offset of {offset} has no time zone name: use a named zone, as in ZoneInfo('Asia/Kolkata')"
-    )
+    return f"{'+' if ahead else '-'}{hours:02}:{rest // timedelta(minutes=1):02}"
 
 
 def strings(name: str, value: Iterable[str] | None) -> tuple[str, ...]:

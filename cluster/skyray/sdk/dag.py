@@ -393,7 +393,8 @@ def dag(dag_id: str | DagFunction = "", **kwargs: Any) -> Any:
             raise TypeError(f"@dag decorates a function, not {type(function).__name__}: {function!r}")
         if inspect.signature(function).parameters:
             refuse(
-                f"@dag function {function.__name__}{inspect.signature(function)}: parameters",
+                f"a parameter of a @dag function, as in {function.__name__}"
+                f"({', '.join(inspect.signature(function).parameters)}),",
                 hint="use the argument params of @dag, and {{ params.name }} or a task function's parameter `params`",
             )
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from skyray.sdk.task_group import TaskGroup
 
 Hook = Callable[..., Any]
-_CALLBACKS = ("on_execute", "on_failure", "on_success", "on_retry", "on_skipped")
 
 
 class OperatorMeta(ABCMeta):
@@ -281,8 +280,9 @@ class BaseOperator(DependencyMixin, metaclass=OperatorMeta):
         self.outlets: list[Any] = []
         self.executor_config: dict[str, Any] = {}
         self._logger_name = arguments.of_type("logger_name", logger_name, str)
-        self._hook("pre_execute", pre_execute)
-        self._hook("post_execute", post_execute)
+        self._pre_execute_hook = _callable("pre_execute", pre_execute)
+        self._post_execute_hook = _callable("post_execute", post_execute)
+        self._bind_hooks()
         self.resource_spec: ResourceSpec = resource_spec(
             num_cpus=num_cpus,
             num_gpus=num_gpus,
@@ -304,19 +304,18 @@ class BaseOperator(DependencyMixin, metaclass=OperatorMeta):
         if dag is not None:
             self.dag = dag
 
-    def _hook(self, name: str, hook: Hook | None) -> None:
-        """Run the author's ``hook`` before the method of that name, without a subclass having to call super()."""
-        if hook is None:
-            return
-        if not callable(hook):
-            raise TypeError(f"{name} must be callable, not {type(hook).__name__}: {hook!r}")
-        method = getattr(self, name)
+    def _bind_hooks(self) -> None:
+        """Run the author's hooks before the methods of their names, without subclasses having to call super()."""
+        for name, hook in (("pre_execute", self._pre_execute_hook), ("post_execute", self._post_execute_hook)):
+            if hook is not None:
+                self.__dict__[name] = functools.partial(_both, hook, getattr(type(self), name).__get__(self))
 
-        def both(*args: Any) -> Any:
-            hook(*args)
-            return method(*args)
-
-        self.__dict__[name] = both
+    def __copy__(self) -> BaseOperator:
+        """A copy with the same dependencies, of which a worker may change the attributes."""
+        copied: BaseOperator = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._bind_hooks()
+        return copied
 
     def _finish(self) -> None:
         """After the outermost ``__init__``: take note of the XComArgs in templated arguments."""
@@ -522,6 +521,17 @@ class BaseOperator(DependencyMixin, metaclass=OperatorMeta):
 
     def __exit__(self, *_: object) -> None:
         """Never reached."""
+
+
+def _both(hook: Hook, method: Hook, *args: Any) -> Any:
+    hook(*args)
+    return method(*args)
+
+
+def _callable(name: str, hook: Hook | None) -> Hook | None:
+    if hook is not None and not callable(hook):
+        raise TypeError(f"{name} must be callable, not {type(hook).__name__}: {hook!r}")
+    return hook
 
 
 def _limit(name: str, value: Any) -> int | None:
