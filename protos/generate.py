@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -59,7 +60,17 @@ def descriptors() -> dict[str, descriptor_pb2.FileDescriptorProto]:
         output = Path(folder) / "set"
         _protoc(f"--descriptor_set_out={output}")
         found = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes())
+    for file in found.file:
+        _clear_json_names(file.message_type)
     return {file.name: file for file in found.file}
+
+
+def _clear_json_names(messages: Iterable[descriptor_pb2.DescriptorProto]) -> None:
+    """Drop what protoc adds in a descriptor set but not in generated code."""
+    for message in messages:
+        _clear_json_names(message.nested_type)
+        for field in message.field:
+            field.ClearField("json_name")
 
 
 def stale() -> list[str]:
