@@ -68,7 +68,6 @@ class DagProcessor:
         )
         self._parsers: dict[str, BundleParser] = {}
         self._bundle_locks: dict[str, asyncio.Lock] = {}
-        self._publishing = asyncio.Lock()
         self._database = ThreadPoolExecutor(1, thread_name_prefix="catalog")  # a Catalog is for one thread
         self._requests: OrderedDict[str, asyncio.Task[dict[str, Any]]] = OrderedDict()
         self._published: dict[str, str] = {}  # bundle name -> digest
@@ -109,7 +108,7 @@ class DagProcessor:
         for name in [bundle_name] if bundle_name else sorted(self._published):
             bundle = await self._stored(name, self._published[name], SUBMIT_DATABASE_TRIES)
             reports.append(
-                report_to_dict(bundle, await self._take_over(bundle, fresh=True, tries=SUBMIT_DATABASE_TRIES))
+                report_to_dict(bundle, await self._publish_again(bundle, fresh=True, tries=SUBMIT_DATABASE_TRIES))
             )
         return reports
 
@@ -143,9 +142,7 @@ class DagProcessor:
         for head in await self._in_database(self._catalog.bundle_heads):
             if head.kind == "submitted" and head.name not in self._published:
                 with self._shown(f"bundle {head.name}"):
-                    bundle = await self._stored(head.name, head.digest)
-                    if head.name not in self._published and not self._lock(head.name).locked():  # nobody was faster
-                        await self._take_over(bundle)
+                    await self._publish_again(await self._stored(head.name, head.digest))
         self._notify(range(self._settings.partitions))  # what an earlier life published and told nobody of
         await asyncio.Event().wait()
 
@@ -168,7 +165,7 @@ class DagProcessor:
         await asyncio.sleep(POOLS_RECHECK_SECONDS)
         for name, missing in list(self._missing_pools.items()):
             if missing & set(await self._in_database(self._catalog.pool_names)):
-                await self._take_over(await self._stored(name, self._published[name]))
+                await self._publish_again(await self._stored(name, self._published[name]))
 
     def _forever(self, step: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         async def run() -> None:
@@ -184,7 +181,7 @@ class DagProcessor:
     # ---------------------------------------------------------------------------------------------------- publishing
     async def _submit(self, name: str, content: bytes) -> dict[str, Any]:
         bundle = await asyncio.to_thread(self._open, name, content)
-        return report_to_dict(bundle, await self._take_over(bundle, tries=SUBMIT_DATABASE_TRIES))
+        return report_to_dict(bundle, await self._take_over(bundle, SUBMIT_DATABASE_TRIES))
 
     def _open(self, name: str, content: bytes) -> Bundle:
         return open_bundle(name, content, max_bytes=self._settings.bundle_max_bytes)
@@ -196,28 +193,37 @@ class DagProcessor:
     def _lock(self, name: str) -> asyncio.Lock:
         return self._bundle_locks.setdefault(name, asyncio.Lock())
 
-    async def _take_over(self, bundle: Bundle, *, fresh: bool = False, tries: int | None = None) -> PublishReport:
+    async def _publish_again(self, bundle: Bundle, *, fresh: bool = False, tries: int | None = None) -> PublishReport:
+        """As ``_take_over``, for a stored bundle: does nothing if another one of its name came in the meantime."""
+        async with self._lock(bundle.name):
+            if self._published.get(bundle.name, bundle.digest) != bundle.digest:
+                return PublishReport()
+            return await self._publish(bundle, fresh, tries)
+
+    async def _take_over(self, bundle: Bundle, tries: int | None = None) -> PublishReport:
         """Parse a bundle and publish it. One at a time for each name, so that the newest is the last."""
         async with self._lock(bundle.name):
-            with self._workspace.use(bundle.digest) as root:
-                await asyncio.to_thread(
-                    unpack, bundle.content, root, max_bytes=self._settings.bundle_max_bytes, digest=bundle.digest
-                )
-                parser = self._parsers.setdefault(bundle.name, BundleParser(self._pool))
-                files = await parser.parse(bundle, root, fresh=fresh)
-            async with self._publishing:
-                pools = set(await self._in_database(self._catalog.pool_names, tries))
-                files, missing = refuse_unknown_pools(files, pools)
-                await self._in_database(partial(self._catalog.put_bundle, bundle), tries)
-                publish = partial(
-                    self._catalog.publish,
-                    partitions=self._settings.partitions,
-                    paused_by_default=self._settings.dags_are_paused_at_creation,
-                )
-                kind = "folder" if bundle.name == FOLDER_BUNDLE else "submitted"
-                report = await self._in_database(partial(publish, bundle.name, kind, bundle.digest, files), tries)
-            self._published[bundle.name] = bundle.digest
-            self._missing_pools[bundle.name] = missing
+            return await self._publish(bundle, False, tries)
+
+    async def _publish(self, bundle: Bundle, fresh: bool, tries: int | None) -> PublishReport:
+        with self._workspace.use(bundle.digest) as root:
+            await asyncio.to_thread(
+                unpack, bundle.content, root, max_bytes=self._settings.bundle_max_bytes, digest=bundle.digest
+            )
+            parser = self._parsers.setdefault(bundle.name, BundleParser(self._pool))
+            files = await parser.parse(bundle, root, fresh=fresh)
+        pools = set(await self._in_database(self._catalog.pool_names, tries))
+        files, missing = refuse_unknown_pools(files, pools)
+        await self._in_database(partial(self._catalog.put_bundle, bundle), tries)
+        publish = partial(
+            self._catalog.publish,
+            partitions=self._settings.partitions,
+            paused_by_default=self._settings.dags_are_paused_at_creation,
+        )
+        kind = "folder" if bundle.name == FOLDER_BUNDLE else "submitted"
+        report = await self._in_database(partial(publish, bundle.name, kind, bundle.digest, files), tries)
+        self._published[bundle.name] = bundle.digest
+        self._missing_pools[bundle.name] = missing
         log.info(
             "bundle.published name=%s digest=%s dags=%d new=%d retired=%d errors=%d",
             bundle.name,

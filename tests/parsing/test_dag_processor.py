@@ -242,6 +242,7 @@ def test_a_submit_tells_its_caller_that_the_database_is_away(tmp_path: Path, mon
     monkeypatch.setattr(dag_processor, "DATABASE_BACKOFF_SECONDS", (0.001,))
     catalog = FakeCatalog()
     catalog.failures = 1_000_000
+    packed(tmp_path / "dags", c=dag_file("c"))  # which waits for the database for ever, and holds up nobody
     bundle = packed(tmp_path / "b", a=dag_file("a"))
 
     async def scenario(processor: DagProcessor) -> None:
@@ -249,8 +250,9 @@ def test_a_submit_tells_its_caller_that_the_database_is_away(tmp_path: Path, mon
             await processor.submit("mine", bundle.content, "r1")
         catalog.failures = 0
         assert (await processor.submit("mine", bundle.content, "r1"))["dags"]
+        await until(lambda: catalog.dag_ids() == ["c"])
 
-    run(tmp_path, scenario, catalog)
+    run(tmp_path, scenario, catalog, dags_dir=str(tmp_path / "dags"))
 
 
 def test_a_pool_that_does_not_exist_is_an_error_until_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
