@@ -118,6 +118,11 @@ def test_template_files_are_found_beside_the_dag(make_worker: Callable[..., Work
     assert error_of(worker, "gone").startswith("TemplateNotFound: 'gone.sql' not found in search path")
 
 
+def test_text_made_while_running_can_be_rendered(make_worker: Callable[..., Worker]) -> None:
+    source = "from skyray.sdk.task import task\n@task.bash\ndef t(): return 'echo {{ run_id }}'\nwith dag: t()"
+    assert value_of(make_worker(HEADER + DAG_LINE + source)) == "r1"
+
+
 def test_nested_objects_with_template_fields_are_rendered_in_a_copy(make_worker: Callable[..., Worker]) -> None:
     source = """
 class Query:

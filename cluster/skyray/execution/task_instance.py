@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from skyray.core.messages import AttemptSpec, RunContext
@@ -109,8 +110,18 @@ class RuntimeTaskInstance:
     state = Word(TaskState.RUNNING.value)
     is_mapped = False
 
-    def __init__(self, spec: AttemptSpec, task: Any, dag_run: RuntimeDagRun, xcoms: AttemptXComs, start: float) -> None:
+    def __init__(
+        self,
+        spec: AttemptSpec,
+        task: Any,
+        dag_run: RuntimeDagRun,
+        xcoms: AttemptXComs,
+        *,
+        start: float,
+        folder: Path,
+    ) -> None:
         self._spec = spec
+        self._folder = folder
         self._xcoms = xcoms
         self._start = start
         self.task = task
@@ -161,6 +172,12 @@ class RuntimeTaskInstance:
         from skyray.sdk.context import get_current_context
 
         return get_current_context()
+
+    def render_text(self, text: str) -> Any:
+        """``text`` rendered as a template field of the task would be: for operators that make text while they run."""
+        from skyray.execution.templates import render_text
+
+        return render_text(text, self.task, self.get_template_context(), folder=self._folder)
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Store ``value`` for other tasks under ``key``. It is there once the attempt has ended."""

@@ -90,7 +90,8 @@ class TaskRun:
         if task is None:
             raise NotFoundError(f"DAG {spec.run.dag_id!r} of this version has no task {spec.task_id!r}")
         operator = _private_copy(task)
-        ti = RuntimeTaskInstance(spec, operator, RuntimeDagRun(spec.run), self.xcoms, self._start)
+        dag_run = RuntimeDagRun(spec.run)
+        ti = RuntimeTaskInstance(spec, operator, dag_run, self.xcoms, start=self._start, folder=folder)
         context = AttemptContext(spec, dag, ti)
         CURRENT_CONTEXT.set(context)  # type: ignore[arg-type]
         if dag.params or operator.params:

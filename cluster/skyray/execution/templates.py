@@ -47,6 +47,11 @@ def render_fields(operator: Any, context: Any, *, fetch: Callable[[str, str], An
                 setattr(operator, name, rendered)
 
 
+def render_text(text: str, operator: Any, context: Any, *, folder: Path) -> Any:
+    """``text``, which never names a file, rendered as a template field of ``operator`` would be."""
+    return _templates_of(operator, folder).render(text, context, is_file=False)
+
+
 class _Rendering:
     """One attempt's rendering: walks values, and makes the Jinja environment only once it is needed."""
 
