@@ -29,7 +29,7 @@ class AttemptLogs:
     """A folder of logs. Every method returns at once; what it asks for happens in the order of the calls."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = str(root)
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._files: OrderedDict[str, int] = OrderedDict()
         self._bases: dict[int, int] = {}
@@ -99,11 +99,10 @@ class AttemptLogs:
             except OSError:
                 log.exception("attempt_log.write_failed root=%s", self._root)
 
-    def _resolve(self, path: str) -> Path:
-        parts = path.split("/")
-        if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+    def _resolve(self, path: str) -> str:
+        if "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
             raise InvalidInputError(f"{path!r} is not the relative path of a log")
-        return self._root / path
+        return f"{self._root}/{path}"
 
     def _write(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
         descriptor = self._open(path)
@@ -128,7 +127,7 @@ class AttemptLogs:
         try:
             descriptor = os.open(file, flags, 0o640)
         except FileNotFoundError:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
             descriptor = os.open(file, flags, 0o640)
         self._files[path] = descriptor
         while len(self._files) > OPEN_FILES_MAX:

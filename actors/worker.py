@@ -20,6 +20,7 @@ from skyray.execution.attempt import AttemptLimits, run_attempt
 from skyray.settings import Settings
 
 API_SECONDS = 60.0
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,10 @@ def run_attempt_task(payload: bytes, deployment: bytes) -> WorkerReply:
         known = _known[deployment] = (unpacked, ActorServices(unpacked, port), port.node_id())
     its_deployment, services, node_id = known
     spec: AttemptSpec = pickle.loads(payload)
-    if not spec.resources.num_gpus:
-        # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs.
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if not spec.resources.num_gpus and _VISIBLE_GPUS not in (spec.resources.runtime_env_json or ""):
+        # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs. Where it
+        # assigns GPUs, it sets the variable anew for each task.
+        os.environ[_VISIBLE_GPUS] = ""
     result = run_attempt(
         spec,
         services=services,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -113,6 +114,7 @@ def on_ray(postgres_server: str, short_folder: Path) -> Iterator[OnRay]:
     os.environ["RAY_AUTH_MODE"] = "disabled"  # else Ray writes a token into the user's home
     ray.init(
         num_cpus=2,
+        num_gpus=1,
         include_dashboard=False,
         namespace=NAMESPACE,
         log_to_driver=False,
@@ -178,6 +180,16 @@ def test_a_runtime_env_is_made_and_a_wrong_one_fails_the_task(on_ray: OnRay, tmp
     ti = on_ray.ti("bad_env", bad, "unreachable").ti
     assert "runtime_env" in ti.error
     assert ti.infrastructure_failures == 0
+
+
+def test_only_who_asks_for_a_gpu_sees_one(on_ray: OnRay, tmp_path: Path) -> None:
+    run_id = on_ray.trigger("gpus", tmp_path)
+    assert on_ray.end_of("gpus", run_id) == "success"
+    seen = {}
+    for task_id in ("before", "with_gpu", "afterwards"):
+        (_, value), *_ = on_ray.reader.read_xcom("gpus", run_id, task_id, "return_value")
+        seen[task_id] = json.loads(value)[0]
+    assert seen == {"before": "", "with_gpu": "0", "afterwards": ""}
 
 
 def test_a_worker_that_is_killed_costs_no_retry(on_ray: OnRay, tmp_path: Path) -> None:

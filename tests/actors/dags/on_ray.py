@@ -89,6 +89,16 @@ with DAG("env", schedule=None):
 
     colour()
 
+with DAG("gpus", schedule=None):
+
+    def visible():
+        return [os.environ.get("CUDA_VISIBLE_DEVICES"), os.getpid()]
+
+    before = task(task_id="before")(visible)()
+    with_gpu = task(task_id="with_gpu", num_gpus=1)(visible)()
+    afterwards = task(task_id="afterwards")(visible)()
+    before >> with_gpu >> afterwards
+
 with DAG("broad", schedule=None, max_active_tasks=1000):
 
     @task
