@@ -378,8 +378,7 @@ class World:
             return
         ti.start_date, ti.end_date = outcome.start_date, outcome.end_date
         ti.node_id, ti.pid, ti.error = outcome.node_id, outcome.pid, outcome.error
-        if outcome.kind is not OutcomeKind.FAILED and outcome.kind is not OutcomeKind.FAILED_FOR_GOOD:
-            self._effects.xcoms.extend(XComRecord(ti.ti_id, key, value) for key, value in outcome.xcoms)
+        self._effects.xcoms.extend(XComRecord(ti.ti_id, key, value) for key, value in outcome.xcoms)
         match outcome.kind:
             case OutcomeKind.SUCCESS:
                 for task_id in outcome.skipped_task_ids:
