@@ -19,7 +19,7 @@ from skyray.api.control_plane import ActorInfo, NodeInfo, SubmitReport
 from skyray.api.server import Server, serve
 from skyray.core.events import CommandResult
 from skyray.core.parsed import ParseError
-from skyray.errors import ClusterUnreachableError
+from skyray.errors import ClusterUnreachableError, ConflictError
 from skyray.settings import Settings
 from skyray.store.catalog import Catalog
 from skyray.store.reader import Reader
@@ -49,10 +49,26 @@ class Api:
         self._serving = asyncio.create_task(self._serve(control_plane), name="api-serve")
 
     async def _serve(self, control_plane: ActorControlPlane) -> Server:
+        """Listen where the settings say; for "any free port", where the actor's life before this one listened."""
+        wanted = self._settings.api_address
+        remembered = self._settings.home_path / f"{self._name}.address"
+        if wanted.endswith(":0") and remembered.is_file():
+            before = remembered.read_text(encoding="utf-8").strip()
+            if before.rpartition(":")[0] == wanted.rpartition(":")[0]:
+                try:
+                    return await self._serve_on(control_plane, before)
+                except ConflictError:
+                    _log.warning("api.port_lost address=%s", before)
+        server = await self._serve_on(control_plane, wanted)
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.write_text(server.address + "\n", encoding="utf-8")
+        return server
+
+    async def _serve_on(self, control_plane: ActorControlPlane, address: str) -> Server:
         return await serve(
             self._reader,
             control_plane,
-            address=self._settings.api_address,
+            address=address,
             token=_token_of(self._settings),
             bundle_max_bytes=self._settings.bundle_max_bytes,
         )

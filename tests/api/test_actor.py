@@ -164,18 +164,24 @@ def test_many_workers_that_want_a_bundle_cause_one_read_and_few_are_kept() -> No
     asyncio.run(play())
 
 
-def test_the_actor_serves_and_answers_workers(url: str) -> None:
+def test_the_actor_serves_and_answers_workers(url: str, tmp_path: Path) -> None:
     async def play() -> None:
-        settings = Settings(database_url=url, api_address="127.0.0.1:0", token="t")
+        settings = Settings(home=str(tmp_path), database_url=url, api_address="127.0.0.1:0", token="t")
         api = Api(settings, port=FakePort())  # type: ignore[arg-type]
         try:
-            assert (await api.address()).startswith("127.0.0.1:")
+            address = await api.address()
+            assert address.startswith("127.0.0.1:")
             assert (await api.info())["state"] == "running"
             assert await api.read_xcom("d", "r", "t", "return_value", None) == []
             with pytest.raises(NotFoundError):
                 await api.fetch_bundle("none")
         finally:
             await api.stop()
+        again = Api(settings, port=FakePort())  # type: ignore[arg-type]
+        try:
+            assert await again.address() == address, "clients find the restarted actor where it was"
+        finally:
+            await again.stop()
 
     asyncio.run(play())
 

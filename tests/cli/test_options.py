@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from skyray.cli.main import cli
+from skyray.errors import ClusterUnreachableError
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +17,18 @@ def _empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SKYRAY_API_ADDRESS", "SKYRAY_TOKEN", "SKYRAY_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SKYRAY_HOME", str(tmp_path))
+
+
+class _Unreachable:
+    """In place of the client: nothing is reached, and the error says what was tried."""
+
+    def __init__(self, address: str, *, token: str) -> None:
+        raise ClusterUnreachableError(f"address {address} token {token}")
+
+
+@pytest.fixture
+def _nothing_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skyray.api.client.Client", _Unreachable)
 
 
 def run(*arguments: str) -> Result:
@@ -31,11 +44,26 @@ def test_without_a_deployment_the_exit_code_is_3_and_a_hint_is_given() -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.usefixtures("_nothing_is_reached")
 def test_the_address_comes_from_what_up_wrote_down(tmp_path: Path) -> None:
     (tmp_path / "deployment.json").write_text(json.dumps({"api_address": "127.0.0.1:1"}))
     assert "127.0.0.1:1" in run("dags", "list").stderr
 
 
+@pytest.mark.usefixtures("_nothing_is_reached")
+def test_the_token_is_the_homes_unless_one_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = ("dags", "list", "--api-address", "127.0.0.1:1")
+    assert "token \n" in run(*at).stderr
+    (tmp_path / "token").write_text("of-home\n")
+    assert "token of-home" in run(*at).stderr
+    monkeypatch.setenv("SKYRAY_TOKEN", "of-environment")
+    assert "token of-environment" in run(*at).stderr
+    assert "token given" in run(*at, "--token", "given").stderr
+    (tmp_path / "other").write_text("of-file\n")
+    assert "token of-file" in run(*at, "--token-file", str(tmp_path / "other")).stderr
+
+
+@pytest.mark.usefixtures("_nothing_is_reached")
 def test_the_address_given_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deployment.json").write_text(json.dumps({"api_address": "127.0.0.1:1"}))
     monkeypatch.setenv("SKYRAY_API_ADDRESS", "127.0.0.1:2")

@@ -41,7 +41,7 @@ class Client:
     """A client of one deployment. Lists are iterators that fetch page after page."""
 
     def __init__(
-        self, address: str, *, token: str = "", timeout_seconds: float = 30.0, retry_seconds: float = 3.0
+        self, address: str, *, token: str = "", timeout_seconds: float = 30.0, retry_seconds: float = 5.0
     ) -> None:
         self.address = address
         self._channel = Channel(address, token=token, timeout_seconds=timeout_seconds, retry_seconds=retry_seconds)
