@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.api.conftest import control_plane, deployment, new_database, server_url, template, url
+from tests.api.conftest import control_plane, deployment, new_database, template, url
 from tests.api.deployment import TOKEN, Deployment
 
 from skyray.cli.main import cli
 
-__all__ = ["control_plane", "deployment", "new_database", "server_url", "template", "url"]
+__all__ = ["control_plane", "deployment", "new_database", "template", "url"]
 
 Skyray = Callable[..., Result]
 
