@@ -78,6 +78,7 @@ class Executor:
         self._settings = settings
         self._name = executor_name(index)
         self._port = port or RayPort()
+        self._port.begin_actor(self._name)
         self._loop = asyncio.get_running_loop()
         self._node_id = self._port.node_id()
         self._incarnation = uuid.uuid4().hex

@@ -40,6 +40,7 @@ class Pools:
         self, settings: Settings, *, port: RayPort | None = None, read: Callable[[], Definitions] | None = None
     ) -> None:
         self._port = port or RayPort()
+        self._port.begin_actor(POOLS)
         self._read = read or partial(read_pools_and_epochs, settings.database_url)
         self._incarnation = uuid.uuid4().hex
         self._ledger: PoolLedger | None = None

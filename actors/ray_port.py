@@ -20,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from skyray.core.events import NodeResources
 from skyray.errors import ClusterUnreachableError, SkyrayError
+from skyray.observe.logs import log_to_stderr
 
 LOOKUP_SECONDS = 5.0
 
@@ -41,9 +42,9 @@ class RayPort:
         """The Ray node that this process is on."""
         return str(ray.get_runtime_context().get_node_id())
 
-    def actor_name(self) -> str:
-        """The name of the actor that this process is; empty if it is none."""
-        return str(ray.get_runtime_context().get_actor_name() or "")
+    def begin_actor(self, name: str) -> None:
+        """This process is the actor ``name`` from now on: its log lines go to Ray's file for its standard error."""
+        log_to_stderr(name)
 
     # ----------------------------------------------------------------------------------------------- named actors
     def find_actor(self, name: str, namespace: str, deadline_seconds: float = LOOKUP_SECONDS) -> Any:

@@ -35,6 +35,7 @@ class Scheduler:
         self._settings = settings
         self._name = scheduler_name(index)
         self._port = port or RayPort()
+        self._port.begin_actor(self._name)
         self._loop = asyncio.get_running_loop()
         self._nodes = _ClusterWatch(self._port, self._cluster_changed)
         self._candidacies = [

@@ -111,6 +111,9 @@ class FakeCluster(RayPort):
     def node_id(self) -> str:
         return "node-1"
 
+    def begin_actor(self, name: str) -> None:
+        pass
+
     def find_actor(self, name: str, namespace: str, deadline_seconds: float = 5.0) -> Any:
         if name not in self.actors:
             raise ActorUnreachableError(f"there is no actor {name}")
