@@ -21,7 +21,7 @@ import pytest
 from tests.store.examples import sql
 
 from skyray.errors import InvalidInputError
-from skyray.store import embedded
+from skyray.store import postgres_binaries
 from skyray.store.embedded import EmbeddedPostgres
 from skyray.store.errors import StoreUnavailableError
 
@@ -147,6 +147,15 @@ def test_server_that_cannot_start_says_why(server: EmbeddedPostgres) -> None:
         server.start()
 
 
+def test_removed_server_leaves_nothing(server: EmbeddedPostgres) -> None:
+    url = server.start()
+    sql(url, "CREATE TABLE gone ()")
+    server.remove()
+    assert not server.data_dir.exists()
+    server.remove()
+    assert sql(server.start(), "SELECT to_regclass('gone')") == [(None,)]
+
+
 def test_long_path_is_no_obstacle(folder: Path) -> None:
     server = EmbeddedPostgres(folder / ("long-" * 20) / "postgres")
     assert sql(server.start(), "SELECT 1") == [(1,)]
@@ -166,11 +175,15 @@ def test_root_runs_it_as_another_account_in_an_open_folder(server: EmbeddedPostg
 
 @needs_root
 def test_closed_folder_stays_closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_SHARED_PLACE", folder / "shared")
+    monkeypatch.setattr(postgres_binaries, "SHARED_PLACE", folder / "shared")
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     server = EmbeddedPostgres(closed / "home" / "postgres")
-    url = server.start()
+    before = os.umask(0o077)
+    try:
+        url = server.start()
+    finally:
+        os.umask(before)
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert server.place.parent == folder / "shared"
     assert (server.place / "origin").read_text() == f"{server.data_dir}\n"
@@ -182,6 +195,11 @@ def test_closed_folder_stays_closed(folder: Path, monkeypatch: pytest.MonkeyPatc
     shutil.rmtree(server.place)
     with pytest.raises(InvalidInputError, match="are gone from"):
         server.start()
+    server.remove()
+    server.start()
+    server.remove()
+    assert list((folder / "shared").iterdir()) == []
+    assert not server.data_dir.exists()
 
 
 @needs_root
@@ -196,9 +214,13 @@ def test_binaries_that_the_account_cannot_read_are_copied(folder: Path, monkeypa
     shutil.copytree(f"{package}.libs", closed / f"{package.name}.libs", symlinks=True)
     monkeypatch.setattr(spec, "submodule_search_locations", [str(closed / package.name)])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    monkeypatch.setattr(embedded, "_SHARED_PLACE", folder / "shared")
+    monkeypatch.setattr(postgres_binaries, "SHARED_PLACE", folder / "shared")
     server = EmbeddedPostgres(folder / "postgres")
-    assert sql(server.start(), "SELECT 1") == [(1,)]
+    before = os.umask(0o077)
+    try:
+        assert sql(server.start(), "SELECT 1") == [(1,)]
+    finally:
+        os.umask(before)
     assert server.pid is not None
     assert Path(psutil.Process(server.pid).exe()).is_relative_to(folder / "shared")
     server.stop()

