@@ -80,9 +80,7 @@ def remove(home: Path) -> None:
     from skyray.store.embedded import EmbeddedPostgres
 
     assert state.read(home) is None, f"a deployment runs in {home}"
-    server = EmbeddedPostgres(home / "postgres")
-    if server.place != server.data_dir:
-        shutil.rmtree(server.place, ignore_errors=True)
+    EmbeddedPostgres(home / "postgres").remove()
     for folder in (local_ray.folder_of(home), home):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -41,7 +41,7 @@ class RunBoard:
         self._tasks: dict[Key, dict[tuple[str, int], Fields]] = {key: {} for key in keys}
         self._lines = 0
         self._drawn_at = 0.0
-        self._is_live = sys.stderr.isatty()
+        self._is_live = sys.stderr.isatty() and shutil.get_terminal_size().lines > len(keys) + 1
 
     def update(self, kind: str, fields: Fields) -> None:
         """Take in a change: ``kind`` is "run" or "task_instance"."""
@@ -89,7 +89,7 @@ class RunBoard:
         for state, (character, colour) in _BAR.items():
             so_far += counts[state]
             length = round(_BAR_CHARACTERS * so_far / len(tasks)) - used
-            bar += click.style(character * length, fg=colour)
+            bar += click.style(character * length, fg=colour) if length else ""
             used += length
         return bar + "·" * (_BAR_CHARACTERS - used)
 
