@@ -1,8 +1,9 @@
 """``skyray up`` and ``down``: which parts a deployment has, in which order they start, and what is undone if one fails.
 
     up:    home, token ─┬─ Postgres ── migrate ──┬─ control plane ── a task can run
-                        └─ Ray ──────────────────┘
-    down:  control plane ── Ray ── Postgres          (each only if `up` started it)
+                        ├─ Ray ──────────────────┤
+                        └─ keeper, warming up ───┘
+    down:  control plane ── keeper ── Ray ── Postgres          (each only if `up` started it)
 
 Idempotent both ways: ``up`` starts what is missing, ``down`` stops what is left. Called by cli/up.py, down.py, demo.py.
 """
@@ -19,12 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from importlib import import_module
 from pathlib import Path
 
 from skyray.actors import deployment_state as state
 from skyray.actors import local_ray, ray_access
 from skyray.actors.deployment_state import Deployment
+from skyray.actors.keeper import Keeper
+from skyray.actors.keeper import end as end_keeper
 from skyray.actors.local_ray import LocalRayOptions
 from skyray.actors.processes import boot_id
 from skyray.errors import ClusterUnreachableError, ConflictError, InvalidInputError
@@ -111,6 +113,7 @@ class _Start:
         self._fresh = found is None
         self._url_before = found.database_url if found else ""
         self._started: set[str] = set()
+        self._keeper: Keeper | None = None
         self._deployment = found or Deployment(
             home=str(self._home),
             settings=state.settings_to_json(settings),
@@ -125,8 +128,9 @@ class _Start:
         try:
             self._record()
             self._prepare_for_ray()
-            with ThreadPoolExecutor(3, thread_name_prefix="skyray-up") as pool:
-                parts = [pool.submit(self._start_ray), pool.submit(self._start_database), pool.submit(_import_early)]
+            self._start_keeper()
+            with ThreadPoolExecutor(2, thread_name_prefix="skyray-up") as pool:
+                parts = [pool.submit(self._start_ray), pool.submit(self._start_database)]
                 try:
                     for part in as_completed(parts):
                         part.result()
@@ -185,9 +189,23 @@ class _Start:
             self._record(local_ray=ray, ray_address=ray.address)
             self._tell("ray", ray.address)
 
-    def _start_control_plane(self) -> None:
-        from skyray.actors import launch
+    def _start_keeper(self) -> None:
+        """Have a keeper warm up while the rest starts, unless the one that the actors belong to still lives."""
+        keeper = self._deployment.keeper
+        if keeper is not None and keeper.is_alive():
+            ray = self._deployment.local_ray
+            if self._deployment.has_control_plane and (ray is None or ray.is_alive()):
+                return
+            end_keeper(keeper)
+        elif self._deployment.has_control_plane and keeper is not None:
+            self._say(
+                "warning: the process that keeps Ray's idle workers has died, so tasks after a pause start slowly; "
+                "`skyray down` and `skyray up` mend it"
+            )
+        self._keeper = Keeper(self._home)
+        self._record(keeper=self._keeper.identity)
 
+    def _start_control_plane(self) -> None:
         if not self._deployment.has_control_plane:
             self._started.add("control plane")
         if not self._deployment.api_address:
@@ -197,13 +215,21 @@ class _Start:
             ray_address=self._deployment.ray_address,
             api_address=self._deployment.api_address or None,
         )
-        with ray_access.connected(self._deployment.ray_address, settings.ray_namespace, self._home):
-            self._record(has_control_plane=True)
-            if self._settings.ray_address and "control plane" in self._started:
+        # Actors that look for the database where it was are in the way.
+        stop_first = self._url_before not in ("", self._deployment.database_url)
+        self._record(has_control_plane=True)
+        if self._keeper is not None:
+            address = self._keeper.start_control_plane(settings, stop_first=stop_first)
+        else:
+            from skyray.actors import launch
+
+            with ray_access.connected(self._deployment.ray_address, settings.ray_namespace, self._home):
+                if stop_first:
+                    launch.stop_control_plane(settings)
+                address = launch.start_control_plane(settings)
+        if self._settings.ray_address and "control plane" in self._started:
+            with ray_access.connected(self._deployment.ray_address, settings.ray_namespace, self._home):
                 ray_access.advise(self._say)
-            if self._url_before not in ("", self._deployment.database_url):
-                launch.stop_control_plane(settings)  # its actors look for the database where it was
-            address = launch.start_control_plane(settings)
         self._record(api_address=address)
         self._tell("control plane", address)
 
@@ -215,6 +241,7 @@ class _Start:
                 has_control_plane=False,
                 local_ray=undone.local_ray if "ray" in self._started else None,
                 embedded_postgres="postgres" in self._started,
+                keeper=self._keeper.identity if self._keeper else None,
             )
         if self._started or self._fresh:
             self._say("could not start everything; stopping what was started")
@@ -255,6 +282,9 @@ def _stop(deployment: Deployment, say: Say) -> None:
         with attempt():
             _stop_control_plane(deployment)
             say(f"control plane stopped; the Ray at {deployment.ray_address} stays")
+    if deployment.keeper is not None:
+        with attempt():
+            end_keeper(deployment.keeper)
     if deployment.local_ray is not None:
         with attempt():
             if ended := local_ray.stop(deployment.local_ray):
@@ -283,12 +313,6 @@ def _stop_control_plane(deployment: Deployment) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
-def _import_early() -> None:
-    """Import what the control plane's start needs, while Ray and Postgres start: a second on a small machine."""
-    for name in ("launch", "pools", "scheduler", "executor", "api", "dag_processor"):
-        import_module(f"skyray.actors.{name}")
-
-
 def _lives(deployment: Deployment) -> bool:
     """Whether anything that could conflict with new options still runs."""
     if deployment.local_ray is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from skyray.actors.local_ray import LocalRay, LocalRayOptions
+from skyray.actors.processes import ProcessIdentity
 from skyray.errors import ConflictError, InvalidInputError
 from skyray.settings import Settings
 
@@ -57,6 +58,7 @@ class Deployment:
     local_ray: LocalRay | None = None
     embedded_postgres: bool = False
     has_control_plane: bool = False
+    keeper: ProcessIdentity | None = None
 
     def with_parts(self, **parts: Any) -> Deployment:
         """A copy with some fields changed."""
@@ -122,7 +124,12 @@ def read(home: Path) -> Deployment | None:
         if data.pop("format") != _FORMAT:
             raise InvalidInputError(f"{path} was written by another version of Skyray", hint="use that one for `down`")
         local_ray = data.pop("local_ray")
-        return Deployment(**data, local_ray=LocalRay.from_json(local_ray) if local_ray else None)
+        keeper = data.pop("keeper", None)
+        return Deployment(
+            **data,
+            local_ray=LocalRay.from_json(local_ray) if local_ray else None,
+            keeper=ProcessIdentity(**keeper) if keeper else None,
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
