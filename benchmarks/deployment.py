@@ -87,10 +87,11 @@ class Deployment:
         return raw_ray(str(self.addresses["ray_address"]), self.home / "ray_token", *arguments)
 
     def process_groups(self) -> dict[str, set[int]]:
-        """The processes of the deployment: Skyray's actors and their children, Postgres, and the rest of Ray."""
+        """The deployment's processes: Skyray's (actors, keeper, what these started), Postgres, and the rest of Ray."""
         recorded = json.loads((self.home / "deployment.json").read_text(encoding="utf-8"))
         everything = {each.pid for each in LocalRay.from_json(recorded["local_ray"]).processes()}
-        actors = with_descendants(actor.pid for actor in self.client.list_actors() if actor.pid)
+        keeper = recorded["keeper"]["pid"]
+        actors = with_descendants([keeper, *(actor.pid for actor in self.client.list_actors() if actor.pid)])
         server = EmbeddedPostgres(self.home / "postgres").pid
         return {
             "skyray": actors,

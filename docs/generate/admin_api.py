@@ -29,9 +29,10 @@ grpcurl -plaintext -H "authorization: Bearer $(cat ~/.skyray/token)" 127.0.0.1:5
 - **Lists** are paged by `page_size` and `page_token`; an empty `next_page_token` ends them.
 - **Mutations** carry a `request_id` that the client makes up. Sent again under the same id, a request has the effect of
   once and the same answer: a client may send it again whenever it does not know what became of it.
-- **Errors** are `google.rpc.Status` with details: an `ErrorInfo` (domain `skyray`; its `reason` is `INVALID`,
-  `NOT_FOUND`, `CONFLICT`, `NOT_ALLOWED`, `UNAUTHENTICATED`, `UNREACHABLE`, `FENCED` or `INTERNAL`; a hint for people may
-  be in its metadata under `hint`), a `BadRequest` where one field is at fault, a `ResourceInfo` where something was not found.
+- **Errors** are `google.rpc.Status` with details: an `ErrorInfo` of domain `skyray` whose `reason` is `INVALID`,
+  `NOT_FOUND`, `CONFLICT`, `NOT_ALLOWED`, `UNAUTHENTICATED`, `UNREACHABLE`, `FENCED` or `INTERNAL` (a hint may
+  be in its metadata, under `hint`); a `BadRequest` where one field is at fault; a `ResourceInfo` where something was
+  not found.
 - **Streams** (`WatchRuns`, `StreamLogs`) begin with what is and go on with what changes. After an interruption a client
   opens them anew, `StreamLogs` at the last `next_offset`.
 - A mutation that a scheduler has to apply (trigger, pause, cancel …) is a durable row first, and answered when the
