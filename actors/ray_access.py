@@ -72,11 +72,10 @@ def check_address(address: str) -> None:
 
 def check_token(address: str) -> None:
     """Raise, at once, if the Ray at ``address`` wants a token that this process does not have."""
-    import ray.exceptions
-    from ray._raylet import GcsClient
+    import ray
 
     try:
-        GcsClient(address=address)
+        ray._raylet.GcsClient(address=address)
     except ray.exceptions.AuthenticationError:
         said = "does not accept the token that it was given" if _has_token() else "wants a token"
         raise PermissionDeniedError(f"the Ray cluster at {address} {said}", hint=_AUTH_HINT) from None
