@@ -44,6 +44,7 @@ from skyray.core.explain import Reason
 from skyray.core.logs import log_path
 from skyray.core.model import Snapshot
 from skyray.core.world import World, WorldConfig
+from skyray.errors import CommandCrashedError
 from skyray.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -175,7 +176,13 @@ class Leader:
         """One batch: waits for the first event, takes all that are there, and sees them through."""
         events = self._gather()
         assert self._world is not None
-        effects = self._world.handle(events, self._clock())
+        try:
+            effects = self._world.handle(events, self._clock())
+        except CommandCrashedError as error:
+            # The term ends, since the World is half changed; without an answer the command would end the next one too.
+            answer = CommandResult(error.command_id, code=error.code, message=error.message)
+            self._store.commit(Effects(results=[answer]))
+            raise
         claim_seq = self._desk.word(effects.claims) if effects.claims else 0
         self._xcoms.remember(effects)
         if effects.has_writes:

@@ -10,6 +10,7 @@
     ├── ClusterUnreachableError     no control plane answered                     (code "unreachable")
     ├── DatabaseVersionError        the schema is behind or ahead of this code    (code "conflict")
     ├── LeadershipLostError         a newer epoch leads the partition             (code "fenced")
+    ├── CommandCrashedError         applying one command failed as it never should (a bug: names the command)
     └── IllegalMoveError            a transition that states.TASK_MOVES does not have (a bug: carries its story)
 
 ``code`` is what crosses process borders: the API maps it to a gRPC status, the command line to an exit code.
@@ -94,3 +95,16 @@ class IllegalMoveError(SkyrayError):
     """A task instance was asked to make a transition that the state table does not have."""
 
     code = "internal"
+
+
+class CommandCrashedError(SkyrayError):
+    """Applying a command raised something that nobody foresaw: what is in memory is void, the command is to be answered.
+
+    Without this, the command would crash every later leader as well: it stays in the inbox until it is answered.
+    """
+
+    code = "internal"
+
+    def __init__(self, command_id: int, kind: str, cause: BaseException) -> None:
+        super().__init__(f"command {kind} failed inside the scheduler: {type(cause).__name__}: {cause}")
+        self.command_id = command_id

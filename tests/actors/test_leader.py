@@ -15,7 +15,7 @@ from skyray.actors.leader import Leader
 from skyray.actors.pools import Pools
 from skyray.core.messages import OutcomeKind
 from skyray.core.model import DagSpec, Pool, TaskSpec
-from skyray.errors import LeadershipLostError
+from skyray.errors import CommandCrashedError, LeadershipLostError
 from skyray.settings import Settings
 from skyray.store.errors import StoreUnavailableError
 
@@ -220,6 +220,25 @@ def test_a_failed_commit_ends_the_term_and_nothing_was_sent(deployment: Deployme
     deployment.dispatcher.finish_at_once = True
     deployment.elect()
     wait_until(lambda: all_ended(deployment), "the command waited in the inbox")
+
+
+def test_a_command_that_crashes_the_core_ends_one_term_and_not_the_next(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("skyray.core.runs.create", crash)
+        command_id = deployment.store.ask("trigger_run", dag_id="chain")
+        deployment.leader.wake()
+        deployment.leading.join(5)
+    assert [type(error) for error in deployment.errors] == [CommandCrashedError]
+    assert deployment.store.results[command_id].code == "internal"
+    deployment.dispatcher.finish_at_once = True
+    deployment.elect()
+    trigger(deployment, "chain")
+    wait_until(lambda: all_ended(deployment), "the next term goes on without it")
 
 
 def test_results_are_remembered_for_those_who_ask_late(deployment: Deployment) -> None:

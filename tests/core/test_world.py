@@ -21,6 +21,7 @@ from skyray.core.messages import Outcome, OutcomeKind, Started
 from skyray.core.model import DagRecord, DagVersion, Pool, ResourceSpec, TimetableSpec
 from skyray.core.states import RunState
 from skyray.core.world import WorldConfig
+from skyray.errors import CommandCrashedError
 
 DIAMOND = dag("d", task("a"), task("b", "a"), task("c", "a"), task("e", "b", "c"))
 
@@ -453,3 +454,17 @@ def test_a_task_that_leaves_its_runs_line_for_another_limit_lets_the_next_one_in
     assert sorted((each.run.run_id, each.task_id) for each in play.held.values()) == sorted(
         [(first, "limited"), (second, "z")]
     )
+
+
+def test_a_command_that_crashes_is_named_so_that_it_can_be_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = Driver(DIAMOND)
+
+    def crash(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("skyray.core.runs.create", crash)
+    with pytest.raises(
+        CommandCrashedError, match="trigger_run failed inside .*: RuntimeError: boom"
+    ) as info:
+        play.command("trigger_run", dag_id="d")
+    assert info.value.command_id == 1

@@ -44,7 +44,7 @@ from skyray.core.retry import may_retry, retry_delay_seconds
 from skyray.core.states import TASK_MOVES, TERMINAL_STATES, Move, RunState, TaskState
 from skyray.core.structure import Shape, Structure
 from skyray.core.trigger_rules import Verdict, evaluate
-from skyray.errors import IllegalMoveError
+from skyray.errors import CommandCrashedError, IllegalMoveError
 
 _MOVING_STATES = frozenset(
     {TaskState.SCHEDULED, TaskState.QUEUED, TaskState.RUNNING, TaskState.UP_FOR_RETRY, TaskState.RESTARTING}
@@ -248,7 +248,10 @@ class World:
                 for report in event.reports:
                     self._fold_in(event.executor, report)
             case Command():
-                self._effects.results.append(commands.apply(self, event))
+                try:
+                    self._effects.results.append(commands.apply(self, event))
+                except Exception as error:
+                    raise CommandCrashedError(event.command_id, event.kind, error) from error
             case Tick():
                 pass
             case ExecutorUp():
