@@ -98,7 +98,7 @@ class IllegalMoveError(SkyrayError):
 
 
 class CommandCrashedError(SkyrayError):
-    """Applying a command raised something that nobody foresaw: what is in memory is void, the command is to be answered.
+    """Applying a command raised something that nobody foresaw. The World is void, the command is to be answered.
 
     Without this, the command would crash every later leader as well: it stays in the inbox until it is answered.
     """

@@ -464,7 +464,7 @@ def test_a_command_that_crashes_is_named_so_that_it_can_be_answered_once(monkeyp
 
     monkeypatch.setattr("skyray.core.runs.create", crash)
     with pytest.raises(
-        CommandCrashedError, match="trigger_run failed inside .*: RuntimeError: boom"
+        CommandCrashedError, match=r"trigger_run failed inside .*: RuntimeError: boom"
     ) as info:
         play.command("trigger_run", dag_id="d")
     assert info.value.command_id == 1
