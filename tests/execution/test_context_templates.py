@@ -123,6 +123,16 @@ def test_text_made_while_running_can_be_rendered(make_worker: Callable[..., Work
     assert value_of(make_worker(HEADER + DAG_LINE + source)) == "r1"
 
 
+def test_function_may_take_the_whole_context(make_worker: Callable[..., Worker]) -> None:
+    source = """
+from skyray.sdk.task import task
+@task
+def t(x, **context): return [x, context["task"].task_id, context["ti"].task.task_id, context["run_id"]]
+with dag: t("{{ run_id }}")
+"""
+    assert value_of(make_worker(HEADER + DAG_LINE + source)) == ["r1", "t", "t", "r1"]
+
+
 def test_nested_objects_with_template_fields_are_rendered_in_a_copy(make_worker: Callable[..., Worker]) -> None:
     source = """
 class Query:

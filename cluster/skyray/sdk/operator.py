@@ -314,6 +314,7 @@ class BaseOperator(DependencyMixin, metaclass=OperatorMeta):
         """A copy with the same dependencies, of which a worker may change the attributes."""
         copied: BaseOperator = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
+        copied.__dict__["_is_finished"] = False  # what it is given now are values, and no dependencies
         copied._bind_hooks()
         return copied
 
