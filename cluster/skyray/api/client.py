@@ -141,7 +141,7 @@ class Client:
         return self._channel.call(self._dags.UnpauseDag, request, dags_pb2.UnpauseDagResponse).dag
 
     def delete_dag(self, dag_id: str) -> None:
-        """Delete a DAG whose file is gone, with all that is recorded of it."""
+        """Delete a DAG with all that is recorded of it; it comes back when its file is parsed next."""
         request = dags_pb2.DeleteDagRequest(dag_id=dag_id, request_id=new_request_id())
         self._channel.call(self._dags.DeleteDag, request, dags_pb2.DeleteDagResponse)
 

@@ -146,7 +146,7 @@ def _show_runs(context: click.Context, runs: list[dict[str, Any]]) -> None:
 @output_option
 @click.pass_context
 def pause(context: click.Context, dag_ids: tuple[str, ...]) -> None:
-    """Stop new scheduled runs of DAGs; runs that exist go on."""
+    """Pause DAGs: no run is made or started, and running runs begin no further task."""
     from skyray.api.display import to_dict
 
     with connect(context) as client:
@@ -176,7 +176,7 @@ def _show_dags(context: click.Context, dags: list[dict[str, Any]]) -> None:
 @client_options
 @click.pass_context
 def delete(context: click.Context, dag_id: str) -> None:
-    """Delete a DAG whose file is gone, with its runs and all that is recorded of them."""
+    """Delete a DAG, its runs and all that is recorded of them. It comes back when its file is parsed next."""
     with connect(context) as client:
         client.delete_dag(dag_id)
     click.echo(f"{dag_id} deleted.", err=True)

@@ -124,7 +124,7 @@ class DagServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDag(self, request, context):
-        """Deletes a DAG whose file is gone, and everything that is recorded of it.
+        """Deletes a DAG and everything that is recorded of it. It comes back when a file that defines it is parsed next.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
