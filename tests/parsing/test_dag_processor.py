@@ -263,7 +263,7 @@ def test_a_pool_that_does_not_exist_is_an_error_until_it_does(tmp_path: Path, mo
     async def scenario(processor: DagProcessor) -> None:
         report = await processor.submit("mine", bundle.content, "r1")
         (error,) = report["errors"]
-        assert (error["path"], error["dag_id"], error["line"]) == ("a.py", "a", 3)
+        assert (error["path"], error["dag_id"], error["line"]) == ("a.py", "a", 4)
         assert "task 't' is in pool 'gpus': there is no such pool" in error["message"]
         assert catalog.dag_ids("mine") == ["b"]
         catalog.pools = {"default_pool", "gpus"}

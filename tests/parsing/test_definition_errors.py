@@ -39,6 +39,11 @@ def parse(root: Path, path: str, **options: object) -> FileResult:
             6,
             r"DuplicateTaskIdFound: .*'t'",
         ),
+        (
+            "from skyray import TaskGroup\nwith DAG('a'):\n    with TaskGroup('g'): pass\n    with TaskGroup('g'): pass\n",
+            7,
+            r"DuplicateTaskIdFound: .*'g'",
+        ),
         ("def f():\n    raise ValueError('two\\nlines')\nf()\n", 5, r"ValueError: two lines$"),
         ("raise ValueError\n", 4, r"ValueError$"),
     ],

@@ -5,6 +5,7 @@ Not here: how files are parsed, or what is done about an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from skyray.core.model import DagSpec
@@ -28,10 +29,12 @@ class ParseError:
 @dataclass(frozen=True, slots=True)
 class ParsedDag:
     """One good DAG. ``source_hash`` changes with whatever can change its tasks' behaviour, but not with its neighbours:
-    a new DagVersion is due when it, or the spec, differs from the live version's."""
+    a new DagVersion is due when it, or the spec, differs from the live version's. ``pool_lines`` says for each pool
+    where the file first names it, as far as that is known."""
 
     spec: DagSpec
     source_hash: str
+    pool_lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

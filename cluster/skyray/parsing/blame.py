@@ -26,7 +26,7 @@ def innermost_line(error: BaseException, file: str) -> int | None:
     """The line of ``file`` that is nearest to where ``error`` was raised, or that the error itself names."""
     if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno
-    if isinstance(error, DagDefinitionError) and error.path == file:
+    if isinstance(error, DagDefinitionError) and error.path == file and error.line is not None:
         return error.line
     line = None
     step = error.__traceback__

@@ -92,7 +92,7 @@ def _parse(request: ParseRequest) -> dict[str, Any]:
     before = dict(sys.modules)
     imported: dict[str, ModuleType] = {}
     file = str(Path(request.root, request.path))
-    found: dict[str, Any] = {"dags": [], "errors": [], "imports": []}
+    found: dict[str, Any] = {"dags": [], "pool_lines": [], "errors": [], "imports": []}
 
     def blame(error: BaseException, dag_id: str | None, line: int | None) -> None:
         parse_error = describe(error, root=request.root, path=request.path, dag_id=dag_id, memory=request.memory_bytes)
@@ -115,9 +115,19 @@ def _parse(request: ParseRequest) -> dict[str, Any]:
                 continue
             try:
                 found["dags"].append(dag_to_spec(dag, relative_path=request.path).to_json())
+                found["pool_lines"].append(_pool_lines(dag, file))
             except BaseException as error:  # noqa: BLE001 - one bad DAG does not hide its neighbours
                 blame(error, dag.dag_id, lines[dag.dag_id][0])
     found["errors"] += [asdict(_twice(request.path, each, at)) for each, at in lines.items() if len(at) > 1]
+    return found
+
+
+def _pool_lines(dag: Any, file: str) -> dict[str, int]:
+    """Pool -> the first line of the file that makes a task in it."""
+    found: dict[str, int] = {}
+    for task in dag.tasks:
+        if task.fileloc == file:
+            found.setdefault(task.pool, task.lineno)
     return found
 
 
@@ -139,7 +149,12 @@ def _write(result: str, found: dict[str, Any]) -> None:
             f"the file's {len(found['dags'])} DAGs take {len(data)} bytes when serialized; "
             f"at most {RESULT_MAX_BYTES} are accepted: spread them over several files"
         )
-        found = {"dags": [], "errors": [asdict(ParseError("", None, None, message, ""))], "imports": found["imports"]}
+        found = {
+            "dags": [],
+            "pool_lines": [],
+            "errors": [asdict(ParseError("", None, None, message, ""))],
+            "imports": found["imports"],
+        }
         data = json.dumps(found).encode()
     with open(result + ".part", "wb") as stream:
         stream.write(data)

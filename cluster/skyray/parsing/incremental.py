@@ -103,5 +103,6 @@ def _hash(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _parsed_file(result: FileResult, source_hash: str) -> ParsedFile:
-    dags = tuple(ParsedDag(spec, source_hash) for spec in result.specs)
+    pairs = zip(result.specs, result.pool_lines, strict=True)
+    dags = tuple(ParsedDag(spec, source_hash, pool_lines) for spec, pool_lines in pairs)
     return ParsedFile(result.path, dags, result.errors, result.duration_seconds)

@@ -13,7 +13,8 @@ import os
 import re
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class FileResult:
     errors: tuple[ParseError, ...]
     imports: tuple[str, ...] | None
     duration_seconds: float
+    pool_lines: tuple[Mapping[str, int], ...] = ()  # one for each spec: see ParsedDag
 
 
 class ParserPool:
@@ -130,7 +132,7 @@ def _conclude(request: ParseRequest, ended: Ended, timeout_seconds: float, began
     if ended.status == 0 and not ended.timed_out:
         found = _read(request)
     if isinstance(found, FileResult):
-        return FileResult(found.path, found.specs, found.errors, found.imports, time.monotonic() - began)
+        return replace(found, duration_seconds=time.monotonic() - began)
     message = found or _how_it_ended(ended, timeout_seconds)
     output = _OUR_FRAMES.sub("", ended.output.replace(request.root + os.sep, "")).strip()
     # faulthandler names the innermost frame first.
@@ -150,7 +152,8 @@ def _read(request: ParseRequest) -> FileResult | str | None:
         specs = tuple(DagSpec.from_json(each) for each in data["dags"])
         errors = tuple(ParseError(**{**each, "path": request.path}) for each in data["errors"])
         imports = None if any(each.dag_id is None for each in errors) else tuple(map(str, data["imports"]))
-        return FileResult(request.path, specs, errors, imports, 0.0)
+        pool_lines = tuple({str(pool): int(line) for pool, line in each.items()} for each in data["pool_lines"])
+        return FileResult(request.path, specs, errors, imports, 0.0, pool_lines)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:

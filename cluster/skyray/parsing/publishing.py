@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from skyray.core.model import DagSpec
-from skyray.core.parsed import Bundle, BundleHead, ParsedFile, ParseError, PublishReport
+from skyray.core.parsed import Bundle, BundleHead, ParsedDag, ParsedFile, ParseError, PublishReport
 
 _TASKS_NAMED_MAX = 3
 
@@ -63,7 +63,7 @@ def refuse_unknown_pools(
             continue
         missing.update(pool for tasks in bad.values() for _, pool in tasks)
         good = tuple(dag for dag in file.dags if not bad[dag.spec.dag_id])
-        errors = tuple(_pool_error(dag.spec, bad[dag.spec.dag_id]) for dag in file.dags if bad[dag.spec.dag_id])
+        errors = tuple(_pool_error(dag, bad[dag.spec.dag_id]) for dag in file.dags if bad[dag.spec.dag_id])
         checked.append(replace(file, dags=good, errors=(*file.errors, *errors)))
     return tuple(checked), frozenset(missing)
 
@@ -72,14 +72,15 @@ def _unknown_pools(spec: DagSpec, pools: Collection[str]) -> list[tuple[str, str
     return [(task.task_id, task.pool) for task in spec.tasks if task.pool not in pools]
 
 
-def _pool_error(spec: DagSpec, tasks: Sequence[tuple[str, str]]) -> ParseError:
+def _pool_error(dag: ParsedDag, tasks: Sequence[tuple[str, str]]) -> ParseError:
     """One sentence, also for a DAG of a thousand such tasks."""
     named = "; ".join(f"task {task_id!r} is in pool {pool!r}" for task_id, pool in tasks[:_TASKS_NAMED_MAX])
     more = len(tasks) - _TASKS_NAMED_MAX
     others = f"; and {more} more tasks" if more > 0 else ""
     hint = "`skyray pools set NAME SLOTS` makes a pool"
     message = f"DagDefinitionError: {named}{others}: there is no such pool ({hint})"
-    return ParseError(spec.relative_path, spec.dag_id, spec.line, message, "")
+    line = dag.pool_lines.get(tasks[0][1], dag.spec.line)
+    return ParseError(dag.spec.relative_path, dag.spec.dag_id, line, message, "")
 
 
 def report_to_dict(bundle: Bundle, report: PublishReport) -> dict[str, Any]:

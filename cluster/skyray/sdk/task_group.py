@@ -144,7 +144,7 @@ class TaskGroup(DependencyMixin):
             kind = "task" if node_id in self.dag.task_dict else "TaskGroup"
             raise DuplicateTaskIdFound(
                 f"the id {node_id!r} is already that of a {kind} of DAG {self.dag.dag_id!r}",
-                path=self.dag.fileloc,
+                path=getattr(child, "fileloc", None),
                 line=getattr(child, "lineno", None),
             )
         self.children[node_id] = child
