@@ -40,7 +40,7 @@ def parse(root: Path, path: str, **options: object) -> FileResult:
             r"DuplicateTaskIdFound: .*'t'",
         ),
         (
-            "from skyray import TaskGroup\nwith DAG('a'):\n    with TaskGroup('g'): pass\n    with TaskGroup('g'): pass\n",
+            "from skyray import TaskGroup\nwith DAG('a'):\n    TaskGroup('g')\n    TaskGroup('g')\n",
             7,
             r"DuplicateTaskIdFound: .*'g'",
         ),
