@@ -86,7 +86,10 @@ class Skyray:
 
     def submit(self, path: Path) -> dict[str, Any]:
         """``skyray dags submit``; its report, also where a file was refused."""
-        report: dict[str, Any] = self.json("dags", "submit", str(path), exit_code=None)
+        done = self.run("dags", "submit", str(path), "-o", "json", exit_code=None)
+        if done.returncode not in (0, 1) or not done.stdout:
+            raise CommandError(f"submit exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        report: dict[str, Any] = json.loads(done.stdout)
         return report
 
     def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None) -> str:
