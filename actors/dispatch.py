@@ -1,7 +1,7 @@
-"""How an executor has attempts run: the policy, apart from the executor's books. Now: one Ray task for each attempt.
+"""How an executor has attempts run: the policy, apart from its books; and the plain policy, a Ray task for each.
 
-The seam for other policies (runner leases: one Ray task that runs many attempts) is ``Dispatcher``: the executor says
-``start`` and ``cancel``, and hears of each end once, as an ``Ended``, from any thread. Called by executor.py only.
+The other one (runner_leases.py: a Ray task that runs many attempts) stands behind the same seam, ``Dispatcher``: the
+executor says ``start`` and ``cancel``, and hears of each end once, as an ``Ended``, from any thread.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class TaskForEachAttempt:
         try:
             ref = self._variant(assignment.resources, assignment.name).remote(assignment.payload, self._deployment)
         except (ValueError, TypeError, ray.exceptions.RayError) as error:
-            self._ended(attempt_id, _end_by(attempt_id, error))
+            self._ended(attempt_id, lost_by(attempt_id, error))
             return
         self._refs[attempt_id] = ref
 
         def done(reply: WorkerReply | None, error: BaseException | None) -> None:
             self._refs.pop(attempt_id, None)
-            self._ended(attempt_id, _end_by(attempt_id, error) if reply is None else reply)
+            self._ended(attempt_id, lost_by(attempt_id, error) if reply is None else reply)
 
         self._port.when_done(ref, done)
 
@@ -109,10 +109,12 @@ def ray_options(resources: ResourceSpec) -> dict[str, Any]:
     return options
 
 
-def _end_by(attempt_id: int, error: BaseException | None) -> Lost | Failed:
+def lost_by(attempt_id: int, error: BaseException | None) -> Lost | Failed:
     """What an exception of Ray's means. A worker returns its outcome, so none of these says what user code did."""
     text = _words(error)
     match error:
+        case None:
+            return Lost(attempt_id, "its worker ended without a word of it")
         case ray.exceptions.RuntimeEnvSetupError():
             return Failed(f"runtime_env could not be set up: {text}")
         case ray.exceptions.TaskCancelledError():

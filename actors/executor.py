@@ -25,6 +25,7 @@ from skyray.actors.attempt_logs import AttemptLogs
 from skyray.actors.dispatch import Dispatcher, Ended, Failed, TaskForEachAttempt
 from skyray.actors.names import api_names, executor_name
 from skyray.actors.ray_port import RayPort
+from skyray.actors.runner_leases import RunnerLeases
 from skyray.actors.wire import Assignment, Attached, StaleSessionError, WireReport, WorkerReply
 from skyray.actors.worker import Deployment, attempt_limits
 from skyray.core.messages import Lost, Outcome, OutcomeKind, Started
@@ -90,9 +91,9 @@ class Executor:
         self._ends: deque[tuple[int, Ended]] = deque()
         self._ends_announced = False
         self._logs = AttemptLogs(settings.log_path)
-        self._dispatcher = (dispatcher or self._task_for_each_attempt)(self._ended_elsewhere)
+        self._dispatcher = (dispatcher or self._make_dispatcher)(self._ended_elsewhere)
 
-    def _task_for_each_attempt(self, ended: Callable[[int, Ended], None]) -> Dispatcher:
+    def _make_dispatcher(self, ended: Callable[[int, Ended], None]) -> Dispatcher:
         deployment = Deployment(
             namespace=self._settings.ray_namespace,
             executor=self._name,
@@ -100,7 +101,11 @@ class Executor:
             cache_dir=str(self._settings.home_path / "cache"),
             limits=attempt_limits(self._settings),
         )
-        return TaskForEachAttempt(self._port, pickle.dumps(deployment), ended)
+        packed = pickle.dumps(deployment)
+        plain = TaskForEachAttempt(self._port, packed, ended)
+        if not self._settings.runner_leases or self._port.uses_tls():  # a runner's connection is not encrypted
+            return plain
+        return RunnerLeases(self._port, packed, ended, plain, self._port.node_ip())
 
     # ----------------------------------------------------------------------------------------------- for leaders
     async def attach(self, partition: int, epoch: int) -> Attached:

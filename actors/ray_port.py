@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,14 @@ class RayPort:
     def node_id(self) -> str:
         """The Ray node that this process is on."""
         return str(ray.get_runtime_context().get_node_id())
+
+    def node_ip(self) -> str:
+        """The address by which other nodes reach this process's node."""
+        return str(ray.util.get_node_ip_address())
+
+    def uses_tls(self) -> bool:
+        """Whether Ray encrypts what its processes say to each other."""
+        return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
 
     def begin_actor(self, name: str) -> None:
         """This process is the actor ``name`` from now on: its log lines go to Ray's file for its standard error."""

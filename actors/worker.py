@@ -83,9 +83,6 @@ class ActorServices:
             return handle
 
 
-_known: dict[bytes, tuple[Deployment, ActorServices, str]] = {}
-
-
 def attempt_limits(settings: Settings) -> AttemptLimits:
     """The bounds that the settings set."""
     return AttemptLimits(xcom_max_bytes=settings.xcom_max_bytes, bundle_max_bytes=settings.bundle_max_bytes)
@@ -93,25 +90,40 @@ def attempt_limits(settings: Settings) -> AttemptLimits:
 
 def run_attempt_task(payload: bytes, deployment: bytes) -> WorkerReply:
     """Run one attempt: a pickled AttemptSpec, for a pickled Deployment. Returns what became of it; never raises."""
+    return attempt_runner(deployment)(payload)
+
+
+def attempt_runner(deployment: bytes) -> Callable[[bytes], WorkerReply]:
+    """What runs attempts for a pickled Deployment; the same one each time."""
     known = _known.get(deployment)
     if known is None:
+        known = _known[deployment] = _AttemptRunner(pickle.loads(deployment))
+    return known
+
+
+class _AttemptRunner:
+    """Runs attempts of one deployment in this process."""
+
+    def __init__(self, deployment: Deployment) -> None:
         port = RayPort()
-        unpacked: Deployment = pickle.loads(deployment)
-        known = _known[deployment] = (unpacked, ActorServices(unpacked, port), port.node_id())
-    its_deployment, services, node_id = known
-    spec: AttemptSpec = pickle.loads(payload)
-    if not spec.resources.num_gpus and _VISIBLE_GPUS not in (spec.resources.runtime_env_json or ""):
-        # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs. Where it
-        # assigns GPUs, it sets the variable anew for each task.
-        os.environ[_VISIBLE_GPUS] = ""
-    result = run_attempt(
-        spec,
-        services=services,
-        node_id=node_id,
-        cache_dir=Path(its_deployment.cache_dir),
-        limits=its_deployment.limits,
-    )
-    outcome = result.outcome
-    return WorkerReply(
-        outcome.kind.value, pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), result.log_offset, result.log
-    )
+        self._services = ActorServices(deployment, port)
+        self._node_id = port.node_id()
+        self._cache_dir = Path(deployment.cache_dir)
+        self._limits = deployment.limits
+
+    def __call__(self, payload: bytes) -> WorkerReply:
+        spec: AttemptSpec = pickle.loads(payload)
+        if not spec.resources.num_gpus and _VISIBLE_GPUS not in (spec.resources.runtime_env_json or ""):
+            # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs. Where
+            # it assigns GPUs, it sets the variable anew for each task.
+            os.environ[_VISIBLE_GPUS] = ""
+        result = run_attempt(
+            spec, services=self._services, node_id=self._node_id, cache_dir=self._cache_dir, limits=self._limits
+        )
+        outcome = result.outcome
+        return WorkerReply(
+            outcome.kind.value, pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), result.log_offset, result.log
+        )
+
+
+_known: dict[bytes, _AttemptRunner] = {}

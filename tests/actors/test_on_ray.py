@@ -104,8 +104,8 @@ class OnRay:
         )
 
 
-@pytest.fixture(scope="module")
-def on_ray(postgres_server: str, short_folder: Path) -> Iterator[OnRay]:
+@pytest.fixture(scope="module", params=[True, False], ids=["leases", "plain"])
+def on_ray(request: pytest.FixtureRequest, postgres_server: str, short_folder: Path) -> Iterator[OnRay]:
     databases = fresh_database(postgres_server)
     url = next(databases)
     migrate.migrate(url)
@@ -122,12 +122,13 @@ def on_ray(postgres_server: str, short_folder: Path) -> Iterator[OnRay]:
         _temp_dir=str(short_folder / "ray"),
     )
     settings = Settings(
-        home=str(short_folder / "actors"),
+        home=str(short_folder / f"actors-{request.param}"),
         database_url=url,
         ray_namespace=NAMESPACE,
         api_address="127.0.0.1:0",
         token="secret",
         cancel_grace_seconds=0.5,
+        runner_leases=request.param,
     )
     try:
         made = OnRay(settings)
@@ -209,6 +210,35 @@ def test_a_cancelled_run_ends_its_worker_even_if_that_resists(on_ray: OnRay, tmp
     wait_for(lambda: not worker.is_alive(), "the worker is gone", 10)
     wait_for(lambda: len(on_ray.ti("stubborn", run_id, "never_ends").attempts) == 1, "its end is recorded")
     assert on_ray.run("stubborn", run_id).state.value == "failed"
+
+
+def test_a_death_and_a_time_limit_concern_one_attempt_each(on_ray: OnRay, tmp_path: Path) -> None:
+    run_id = on_ray.trigger("crowd", tmp_path)
+    assert on_ray.end_of("crowd", run_id) == "failed"
+    views = {name: on_ray.ti("crowd", run_id, name) for name in (f"member{number}" for number in range(40))}
+    again = {name for name, view in views.items() if len(view.attempts) == 2}
+    assert again == {"member13", "member21"}
+    assert {name for name, view in views.items() if view.ti.state.value != "success"} == {"member30"}
+    assert "execution_timeout" in views["member30"].ti.error
+    written = {file.name: len(file.read_text()) for file in tmp_path.iterdir()}
+    assert written == {name: len(view.attempts) for name, view in views.items()}, "each attempt ran once"
+
+
+def test_a_cancelled_run_interrupts_what_blocks(on_ray: OnRay, tmp_path: Path) -> None:
+    run_id = on_ray.trigger("sleepers", tmp_path)
+    wait_for(begun(tmp_path), "the task runs")
+    assert on_ray.command("cancel_run", "sleepers", run_id=run_id).code == ""
+    wait_for((tmp_path / "interrupted").exists, "its finally ran")
+    wait_for(lambda: len(on_ray.ti("sleepers", run_id, "sleeper").attempts) == 1, "its end is recorded")
+    assert on_ray.run("sleepers", run_id).state.value == "failed"
+
+
+def test_many_of_one_shape_leave_room_for_another(on_ray: OnRay, tmp_path: Path) -> None:
+    many = on_ray.trigger("narrow", tmp_path)
+    wait_for(lambda: on_ray.ti("narrow", many, "narrow0").ti.state.value == "success", "they run")
+    one = on_ray.trigger("whole_machine", tmp_path)
+    assert on_ray.end_of("whole_machine", one) == "success"
+    assert on_ray.end_of("narrow", many) == "success"
 
 
 def test_a_killed_leader_is_followed_by_the_standby_and_running_tasks_notice_nothing(

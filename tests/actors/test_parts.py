@@ -10,7 +10,7 @@ import ray.exceptions
 
 from skyray.actors.attempt_logs import AttemptLogs
 from skyray.actors.dispatch import Failed, ray_options
-from skyray.actors.dispatch import _end_by as end_by
+from skyray.actors.dispatch import lost_by as end_by
 from skyray.actors.lease_desk import LeaseDesk
 from skyray.actors.loop import Loop
 from skyray.actors.ray_port import ActorUnreachableError, translated

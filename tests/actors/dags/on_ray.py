@@ -1,6 +1,7 @@
 """What tests/actors/test_on_ray.py runs. Each run's conf names a folder: tasks make and await files there."""
 
 import contextlib
+import datetime
 import os
 import signal
 import time
@@ -108,3 +109,55 @@ with DAG("broad", schedule=None, max_active_tasks=1000):
 
     for number in range(60):
         leaf.override(task_id=f"leaf{number}")()
+
+with DAG("crowd", schedule=None, max_active_tasks=1000):
+
+    @task
+    def member():
+        own = folder() / get_current_context()["ti"].task_id
+        with own.open("a") as file:
+            file.write("x")
+        if own.name in ("member13", "member21") and own.stat().st_size == 1:
+            os._exit(0) if own.name == "member13" else os.kill(os.getpid(), signal.SIGKILL)
+        if own.name == "member30":
+            time.sleep(60)
+
+    for number in range(40):
+        limit = datetime.timedelta(seconds=0.3) if number == 30 else None
+        member.override(task_id=f"member{number}", execution_timeout=limit)()
+
+with DAG("sleepers", schedule=None, max_active_tasks=1000):
+
+    @task
+    def short():
+        return 1
+
+    @task
+    def sleeper():
+        (folder() / "began").touch()
+        try:
+            time.sleep(60)
+        finally:
+            (folder() / "interrupted").touch()
+
+    first = short.override(task_id="first")()
+    first >> sleeper()
+    for number in range(20):
+        first >> short.override(task_id=f"short{number}")()
+
+with DAG("narrow", schedule=None, max_active_tasks=1000):
+
+    @task
+    def narrow():
+        time.sleep(0.005)
+
+    for number in range(400):
+        narrow.override(task_id=f"narrow{number}")()
+
+with DAG("whole_machine", schedule=None):
+
+    @task(num_cpus=2)
+    def whole():
+        return 1
+
+    whole()
