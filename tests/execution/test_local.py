@@ -20,6 +20,7 @@ from skyray.execution.values import decode
 
 HEADER = """
 from datetime import timedelta
+from skyray import Param
 from skyray.sdk.dag import DAG, dag
 from skyray.sdk.task import task
 from skyray.exceptions import AirflowFailException, AirflowSkipException
@@ -49,6 +50,14 @@ def _test(file: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
         timeout=60,
         **options,
     )
+
+
+def test_conf_that_breaks_a_schema_makes_no_run(dag_file: Any) -> None:
+    file = dag_file("with DAG('d', params={'n': Param(type='integer')}):\n    @task\n    def t(): pass\n    t()\n")
+    for conf, words in (({}, "'d': invalid value of param n"), ({"n": "x"}, "is not of type 'integer'")):
+        with pytest.raises(InvalidInputError, match=words):
+            run_dag_test(file, conf=conf)
+    assert run_dag_test(file, conf={"n": 1}).run.state is RunState.SUCCESS
 
 
 def test_values_flow_retries_happen_and_branches_skip(dag_file: Any) -> None:

@@ -24,6 +24,7 @@ from skyray.core.messages import Lost, Outcome, Report, Started
 from skyray.core.model import DagRecord, DagVersion, Pool, Run, Snapshot, TaskInstance
 from skyray.core.world import World
 from skyray.errors import ConflictError, InvalidInputError, UnsupportedFeatureError
+from skyray.execution.params import check_conf
 from skyray.execution.task_run import TaskRun
 from skyray.sdk.serialize import dag_to_spec
 
@@ -82,6 +83,7 @@ class LocalRun:
     def run(self) -> LocalResult:
         """Make a manual run and work until it has ended. Raises ``KeyboardInterrupt`` where a person stops it, and
         ``SkyrayError`` where the run cannot be made."""
+        check_conf(self._dag, self._conf)
         self._world = self._make_world()
         run = self._trigger()
         while not run.state.is_terminal:
