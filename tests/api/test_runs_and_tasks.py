@@ -55,6 +55,14 @@ def test_a_waiting_task_says_what_it_waits_for(control_plane: ControlPlane, clie
     assert client.get_task_instance("etl", "r", "load").waiting_for
 
 
+def test_a_list_says_why_ready_tasks_do_not_run(control_plane: ControlPlane, client: Client) -> None:
+    control_plane.publish(a_dag("d", TaskSpec("wide", pool_slots=1000), TaskSpec("below", upstream=("wide",))))
+    client.trigger_dag("d", run_id="r")
+    wide, below = sorted(client.list_task_instances("d", "r"), key=lambda ti: ti.task_id, reverse=True)
+    assert "1000 slots" in wide.waiting_for
+    assert not below.waiting_for
+
+
 def test_what_does_not_exist_is_not_found(control_plane: ControlPlane, client: Client) -> None:
     control_plane.publish(a_dag())
     client.trigger_dag("etl", run_id="r")

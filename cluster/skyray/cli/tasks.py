@@ -9,6 +9,7 @@ from skyray.cli.options import client_options, connect, output_option
 from skyray.cli.output import dump, output_of, show_one, show_rows, table
 
 TI_COLUMNS = ("task_id", "map_index", "state", "try_number", "queued_at", "start_date", "end_date", "pool", "error")
+WAITING_COLUMNS = (*TI_COLUMNS, "waiting_for")
 ATTEMPT_COLUMNS = ("try_number", "state", "queued_at", "start_date", "end_date", "node_id", "pid", "error")
 _map_index_option = click.option(
     "--map-index", type=click.IntRange(min=0), help="Which of a mapped task's instances (default: it is not mapped)."
@@ -33,7 +34,8 @@ def list_(context: click.Context, dag_id: str, run_id: str, states: tuple[str, .
 
     with connect(context) as client:
         rows = [to_dict(ti) for ti in client.list_task_instances(dag_id, run_id, states=states)]
-    show_rows(context, rows, TI_COLUMNS, nothing="No task instances.")
+    is_waiting = any(row["waiting_for"] for row in rows)
+    show_rows(context, rows, WAITING_COLUMNS if is_waiting else TI_COLUMNS, nothing="No task instances.")
 
 
 @group.command()

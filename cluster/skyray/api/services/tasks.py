@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from skyray.admin.v1 import tasks_pb2, tasks_pb2_grpc
@@ -21,6 +21,8 @@ TASK_STATES = tuple(state.value for state in TaskState)
 _LOG_PART_BYTES = 256 << 10
 _FOLLOW_SECONDS = 0.2
 _WITHOUT_EXECUTOR_SECONDS_MAX = 30.0
+_EXPLAINED_MAX = 20
+_WAITING = frozenset({TaskState.SCHEDULED, TaskState.UP_FOR_RETRY})
 _FINISHED_TRY = frozenset({TaskState.UP_FOR_RETRY, TaskState.UP_FOR_RESCHEDULE, TaskState.DEFERRED})
 
 
@@ -40,9 +42,9 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         run_id = validate.identifier("run_id", request.run_id)
         size = validate.page_size(request.page_size)
         tis, token = await self._reads.task_instances(dag_id, run_id, states, size, request.page_token)
-        return tasks_pb2.ListTaskInstancesResponse(
-            task_instances=map(convert.task_instance, tis), next_page_token=token
-        )
+        messages = [convert.task_instance(ti) for ti in tis]
+        await self._explain_first(tis, messages)
+        return tasks_pb2.ListTaskInstancesResponse(task_instances=messages, next_page_token=token)
 
     async def GetTaskInstance(
         self, request: tasks_pb2.GetTaskInstanceRequest, context: Any
@@ -52,16 +54,28 @@ class TaskService(tasks_pb2_grpc.TaskServiceServicer):
         message = convert.task_instance(view.ti)
         message.attempts.extend(map(convert.attempt, view.attempts))
         if not view.ti.state.is_terminal and view.ti.state is not TaskState.RUNNING:
-            reason = await self._reason(view)
+            reason = await self._reason(view.partition, view.ti.ti_id)
             if reason:
                 message.waiting_for = reason
         return tasks_pb2.GetTaskInstanceResponse(task_instance=message)
 
-    async def _reason(self, view: TaskInstanceView) -> str | None:
+    async def _explain_first(self, tis: Sequence[TaskInstance], messages: Sequence[tasks_pb2.TaskInstance]) -> None:
+        """Say for the first of those that could run why they do not. Not for all: each is a question to the leader."""
+        waiting = [pair for pair in zip(tis, messages, strict=True) if pair[0].state in _WAITING][:_EXPLAINED_MAX]
+        if not waiting:
+            return
+        first = waiting[0][0]
+        view = await self._reads.task_instance(first.dag_id, first.run_id, first.task_id, first.map_index)
+        reasons = await asyncio.gather(*(self._reason(view.partition, ti.ti_id) for ti, _ in waiting))
+        for (_, message), reason in zip(waiting, reasons, strict=True):
+            if reason:
+                message.waiting_for = reason
+
+    async def _reason(self, partition: int, ti_id: int) -> str | None:
         try:
-            return await self._control_plane.explain(view.partition, view.ti.ti_id)
+            return await self._control_plane.explain(partition, ti_id)
         except ClusterUnreachableError:
-            return f"a leader of partition {view.partition}: none answers"
+            return f"a leader of partition {partition}: none answers"
 
     async def _view_of(self, request: Any) -> TaskInstanceView:
         return await self._reads.task_instance(
