@@ -79,6 +79,20 @@ def test_trigger_answers_with_the_run(control_plane: ControlPlane, skyray: Skyra
     assert skyray("dags", "trigger", "none").exit_code == 4
 
 
+def test_trigger_of_several_makes_no_run_if_one_does_not_exist_and_shows_those_it_made(
+    control_plane: ControlPlane, skyray: Skyray
+) -> None:
+    control_plane.publish(a_dag("a"), a_dag("b"))
+    assert skyray("dags", "trigger", "a", "none").exit_code == 4
+    assert _json(skyray("runs", "list", "a", "-o", "json")) == []
+    skyray("dags", "trigger", "b", "--run-id", "r")
+    result = skyray("dags", "trigger", "a", "b", "--run-id", "r", "-o", "json")
+    assert result.exit_code == 5
+    assert json.loads(result.stdout)["dag_id"] == "a"
+    skyray("dags", "pause", "a")
+    assert "DAG a is paused" in skyray("dags", "trigger", "a").stderr
+
+
 @pytest.mark.parametrize(("kind", "exit_code"), [(OutcomeKind.SUCCESS, 0), (OutcomeKind.FAILED, 1)])
 def test_trigger_waits_for_all_runs(
     control_plane: ControlPlane, skyray: Skyray, kind: OutcomeKind, exit_code: int

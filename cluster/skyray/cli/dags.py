@@ -13,6 +13,7 @@ from skyray.cli.lazy import LazyGroup
 from skyray.cli.options import client_options, connect, output_option, settings_of
 from skyray.cli.output import dump, output_of, show_one, show_rows, table
 from skyray.cli.values import json_object, moment
+from skyray.errors import SkyrayError
 
 DAG_COLUMNS = ("dag_id", "is_paused", "dag_version", "schedule", "next_run_after", "tags", "path")
 RUN_COLUMNS = ("dag_id", "run_id", "run_type", "state", "logical_date", "start_date", "end_date")
@@ -70,7 +71,8 @@ def list_(context: click.Context, include_retired: bool) -> None:
 
     with connect(context) as client:
         rows = [to_dict(dag) for dag in client.list_dags(include_retired=include_retired)]
-    show_rows(context, rows, DAG_COLUMNS, nothing="No DAGs. `skyray dags submit PATH` sends some.")
+    columns = (*DAG_COLUMNS, "is_retired") if include_retired else DAG_COLUMNS
+    show_rows(context, rows, columns, nothing="No DAGs. `skyray dags submit PATH` sends some.")
 
 
 @group.command()
@@ -121,10 +123,18 @@ def trigger(
     if timeout is not None and not wait:
         raise click.UsageError("--timeout needs --wait")
     with connect(context) as client:
-        runs = [
-            to_dict(client.trigger_dag(dag_id, run_id=run_id, logical_date=logical_date, conf=conf, note=note))
-            for dag_id in dict.fromkeys(dag_ids)
-        ]
+        dags = [client.get_dag(dag_id) for dag_id in dict.fromkeys(dag_ids)]  # none is run if one does not exist
+        runs = []
+        try:
+            for dag in dags:
+                run = client.trigger_dag(dag.dag_id, run_id=run_id, logical_date=logical_date, conf=conf, note=note)
+                runs.append(to_dict(run))
+        except SkyrayError:
+            if runs:
+                _show_runs(context, runs)
+            raise
+        for paused in [dag.dag_id for dag in dags if dag.is_paused]:
+            click.echo(f"DAG {paused} is paused: its run waits until `skyray dags unpause {paused}`", err=True)
         if wait:
             runs, ended = follow_runs(context, client, runs, timeout)
     _show_runs(context, runs)
