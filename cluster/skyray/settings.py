@@ -49,7 +49,7 @@ class Settings:
     bundle_max_bytes: int = _option(256 << 20, "Largest bundle (DAG folder, packed) that is accepted.")
     xcom_max_bytes: int = _option(16 << 20, "Largest single XCom, as JSON.")
     xcom_inline_bytes: int = _option(64 << 10, "XComs up to this size travel with the attempt.")
-    runner_leases: bool = _option(False, "Whether short attempts share Ray tasks; off: a Ray task for each attempt.")
+    runner_leases: bool = _option(True, "Whether short attempts share Ray tasks; off: a Ray task for each attempt.")
     max_infrastructure_retries: int = _option(3, "Lost attempts of one try before it counts as failed.")
     lost_owner_grace_seconds: float = _option(5.5, "How long tasks of a dead executor may live on (Ray: 5.0).")
     executor_gone_seconds: float = _option(30.0, "After this long without an executor its attempts are lost.")
