@@ -349,6 +349,7 @@ def test_dagrun_timeout_skips_what_is_unfinished_and_stops_what_runs() -> None:
     play.do()
     assert play.run_state() is RunState.FAILED
     assert play.states() == {"a": "skipped", "b": "skipped"}
+    assert "dagrun_timeout" in (next(iter(play.runs.values())).note or "")
     assert play.cancelled == [attempt_id]
     assert play.world.used_slots() == {"default_pool": 1}
     play.lose("a")
@@ -463,8 +464,6 @@ def test_a_command_that_crashes_is_named_so_that_it_can_be_answered_once(monkeyp
         raise RuntimeError("boom")
 
     monkeypatch.setattr("skyray.core.runs.create", crash)
-    with pytest.raises(
-        CommandCrashedError, match=r"trigger_run failed inside .*: RuntimeError: boom"
-    ) as info:
+    with pytest.raises(CommandCrashedError, match=r"trigger_run failed inside .*: RuntimeError: boom") as info:
         play.command("trigger_run", dag_id="d")
     assert info.value.command_id == 1

@@ -146,6 +146,7 @@ def time_out(world: World, key: tuple[str, str]) -> None:
     if active is None or limit is None or active.run.start_date is None:
         return
     if active.run.start_date + limit <= world.now:
+        active.run.note = active.run.note or f"dagrun_timeout: the run was not over {limit:g} s after its start"
         stop(world, active)
 
 
