@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -45,6 +47,20 @@ def test_interrupted_demo_stops_everything(new_home: Skyray) -> None:
     finally:
         process.kill()
     assert processes_that_name(new_home.home) == []
+
+
+def test_closing_the_terminal_stops_everything(new_home: Skyray) -> None:
+    command = new_home.command("demo", "--home", str(new_home.home), "--examples", str(ROOT / "examples"))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(command[0], command, new_home.environment)
+    said = b""
+    while b"submitted" not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)  # SIGHUP, and nothing more can be printed
+    os.waitpid(pid, 0)
+    assert processes_that_name(new_home.home) == []
+    assert not (new_home.home / "deployment.json").exists()
 
 
 def test_demo_says_what_is_not_as_expected(new_home: Skyray, tmp_path: Path) -> None:

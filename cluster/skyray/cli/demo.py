@@ -47,17 +47,17 @@ def command(context: click.Context, examples: Path | None, timeout: float) -> No
         raise ConflictError(f"a deployment runs in {home}", hint=f"`skyray down --home {home}`, or another --home")
     settings = Settings(home=str(home), api_address="127.0.0.1:0")
     began = time.monotonic()
-    try:
-        with interruptible():
+    with interruptible():
+        try:
             # Logical GPU and licences: the examples ask for them, and Ray only counts.
             gpus = None if Path("/dev/nvidia0").exists() else 1
             found, _ = deployment.up(settings, LocalRayOptions(num_gpus=gpus, resources={"licence": 2}), say=say)
             rows, faults = _run_all(found.api_address, settings, folder, expected, timeout)
-    finally:
-        say("stopping")
-        deployment.down(home, say=lambda line: None)
-        if not given:
-            deployment.remove(home)
+        finally:
+            say("stopping")
+            deployment.down(home, say=lambda line: None)
+            if not given:
+                deployment.remove(home)
     if not dump(context, {"runs": rows, "faults": faults, "seconds": round(time.monotonic() - began, 2)}):
         click.echo(table(rows, _COLUMNS))
         for run in expected.runs:

@@ -9,7 +9,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skyray.actors.deployment_state import Deployment
 
 _LOOK_SECONDS = 1.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command("up")
@@ -78,18 +79,26 @@ def command(
 
 
 def say(line: str) -> None:
-    """A line about what happens, on standard error."""
-    click.echo(f"skyray: {line}", err=True)
+    """A line about what happens, on standard error. If nobody can read it any more (a closed terminal), so be it."""
+    with suppress(OSError):
+        click.echo(f"skyray: {line}", err=True)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, while the context lasts."""
+    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt while the context lasts: the first of them.
+
+    Further ones are ignored, so that an impatient second Ctrl-C does not keep the cleaning up from its end.
+    """
+    is_interrupted = False
 
     def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal is_interrupted
+        if not is_interrupted:
+            is_interrupted = True
+            raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     try:
         yield
     finally:
@@ -100,7 +109,7 @@ def interruptible() -> Iterator[None]:
 def _stay(found: Deployment) -> None:
     """Wait for a signal, or for the end of the local Ray. A further one does not disturb the stopping."""
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: stopped.set())
     while not stopped.wait(_LOOK_SECONDS):
         if found.local_ray is not None and not found.local_ray.is_alive():
