@@ -42,7 +42,10 @@ def _states(result: Any) -> dict[str, str]:
 
 
 def _test(file: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    options.setdefault("env", {**os.environ, "SKYRAY_HOME": str(file.parent / "home")})
+    environment = {**os.environ, "SKYRAY_HOME": str(file.parent / "home")}
+    # A test that was a Ray driver in this process leaves Ray's debugger hook behind (ray._private.worker.connect).
+    environment.pop("PYTHONBREAKPOINT", None)
+    options.setdefault("env", environment)
     return subprocess.run(
         [sys.executable, "-m", "skyray", "dags", "test", str(file), *arguments],
         capture_output=True,
