@@ -22,7 +22,9 @@ from functools import partial
 from typing import Any
 
 from skyray.actors.attempt_logs import AttemptLogs
+from skyray.actors.channel import Listener
 from skyray.actors.dispatch import Dispatcher, Ended, Failed, TaskForEachAttempt
+from skyray.actors.leader_line import LeaderLine
 from skyray.actors.names import api_names, executor_name
 from skyray.actors.ray_port import RayPort
 from skyray.actors.runner_leases import RunnerLeases
@@ -32,9 +34,7 @@ from skyray.core.messages import Lost, Outcome, OutcomeKind, Started
 from skyray.errors import LeadershipLostError
 from skyray.settings import Settings
 
-POLL_SECONDS = 20.0
 HARD_TIMEOUT_GRACE_SECONDS = 10.0
-REPORTS_MAX = 500  # in one answer to a poll
 ENDED_REMEMBERED_MAX = 10_000  # acknowledged attempts that a late submit must not run again
 
 
@@ -49,20 +49,6 @@ class _Attempt:
     is_cancelled: bool = False
     is_overdue: bool = False
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Line:
-    """What is between us and one partition's leader."""
-
-    epoch: int = 0
-    session: int = 0
-    unsent: deque[WireReport] = field(default_factory=deque)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, report: WireReport) -> None:
-        self.unsent.append(report)
-        self.news.set()
 
 
 class Executor:
@@ -84,13 +70,15 @@ class Executor:
         self._node_id = self._port.node_id()
         self._incarnation = uuid.uuid4().hex
         self._sessions = 0
-        self._lines: dict[int, _Line] = {}
+        self._lines: dict[int, LeaderLine] = {}
         self._attempts: dict[int, _Attempt] = {}
         self._acknowledged: OrderedDict[int, None] = OrderedDict()
         self._writers: dict[str, int] = {}
         self._ends: deque[tuple[int, Ended]] = deque()
         self._ends_announced = False
         self._logs = AttemptLogs(settings.log_path)
+        # Connections of our own are not encrypted: where Ray's are, everything goes by Ray.
+        self._listener = None if self._port.uses_tls() else Listener(self._port.node_ip(), self._loop)
         self._dispatcher = (dispatcher or self._make_dispatcher)(self._ended_elsewhere)
 
     def _make_dispatcher(self, ended: Callable[[int, Ended], None]) -> Dispatcher:
@@ -103,9 +91,9 @@ class Executor:
         )
         packed = pickle.dumps(deployment)
         plain = TaskForEachAttempt(self._port, packed, ended)
-        if not self._settings.runner_leases or self._port.uses_tls():  # a runner's connection is not encrypted
+        if not self._settings.runner_leases or self._listener is None:
             return plain
-        return RunnerLeases(self._port, packed, ended, plain, self._port.node_ip())
+        return RunnerLeases(self._port, packed, ended, plain, self._listener)
 
     # ----------------------------------------------------------------------------------------------- for leaders
     async def attach(self, partition: int, epoch: int) -> Attached:
@@ -113,11 +101,14 @@ class Executor:
 
         Raises ``LeadershipLostError`` to one of an older epoch, as every call does.
         """
-        line = self._lines.setdefault(partition, _Line())
-        self._check_epoch(partition, epoch, line)
+        before = self._lines.get(partition)
+        if before is not None:
+            self._check_epoch(partition, epoch, before)
+            before.end()
         self._sessions += 1
-        line.news.set()  # ends a poll of the session before
-        line = self._lines[partition] = _Line(epoch=epoch, session=self._sessions)
+        line = self._lines[partition] = LeaderLine(
+            partition, epoch, self._sessions, orders=self, listener=self._listener
+        )
         held = []
         for attempt_id, attempt in self._attempts.items():
             if attempt.partition == partition:
@@ -125,23 +116,41 @@ class Executor:
                 report = attempt.report or attempt.started
                 if report is not None:
                     line.tell(report)
-        return Attached(self._incarnation, line.session, self._node_id, os.getpid(), tuple(held))
+        return Attached(self._incarnation, line.session, self._node_id, os.getpid(), tuple(held), line.invitation)
 
     async def submit(self, partition: int, epoch: int, session: int, assignments: list[Assignment]) -> None:
         """Run attempts. One that is known, running or ended, is not run again."""
-        self._line(partition, epoch, session)
-        for assignment in assignments:
-            attempt_id = assignment.attempt_id
-            if attempt_id in self._attempts or attempt_id in self._acknowledged:
-                continue
-            self._attempts[attempt_id] = _Attempt(partition, assignment)
-            self._writers[assignment.log_path] = self._writers.get(assignment.log_path, 0) + 1
-            self._dispatcher.start(assignment)
+        self.take_on(self._line(partition, epoch, session), assignments)
 
     async def cancel(self, partition: int, epoch: int, session: int, attempt_ids: list[int]) -> None:
         """Stop attempts: politely, and by force after the grace. Each ends as ``Lost(cancelled=True)`` or, if it was
         faster, with its outcome. One that is unknown never began."""
+        self.stop(self._line(partition, epoch, session), attempt_ids)
+
+    async def poll(self, partition: int, epoch: int, session: int, acked: list[int]) -> list[WireReport]:
+        """What is new, each report once per session; waits for the first one, up to ``leader_line.POLL_SECONDS``.
+
+        ``acked`` are attempts whose outcome is committed: they are forgotten here.
+        """
         line = self._line(partition, epoch, session)
+        self.forget(acked)
+        reports = await line.next_reports()
+        self._line(partition, epoch, session)
+        return reports
+
+    # ------------------------------------------------------------------- the same, of the newest session of a leader
+    def take_on(self, line: LeaderLine, assignments: list[Assignment]) -> None:
+        """See ``submit``."""
+        for assignment in assignments:
+            attempt_id = assignment.attempt_id
+            if attempt_id in self._attempts or attempt_id in self._acknowledged:
+                continue
+            self._attempts[attempt_id] = _Attempt(line.partition, assignment)
+            self._writers[assignment.log_path] = self._writers.get(assignment.log_path, 0) + 1
+            self._dispatcher.start(assignment)
+
+    def stop(self, line: LeaderLine, attempt_ids: list[int]) -> None:
+        """See ``cancel``."""
         for attempt_id in attempt_ids:
             attempt = self._attempts.get(attempt_id)
             if attempt is None:
@@ -154,23 +163,10 @@ class Executor:
             self._dispatcher.cancel(attempt_id, force=False)
             self._later(attempt, self._settings.cancel_grace_seconds, partial(self._kill, attempt_id))
 
-    async def poll(self, partition: int, epoch: int, session: int, acked: list[int]) -> list[WireReport]:
-        """What is new, each report once per session; waits for the first one, up to ``POLL_SECONDS``.
-
-        ``acked`` are attempts whose outcome is committed: they are forgotten here.
-        """
-        line = self._line(partition, epoch, session)
-        for attempt_id in acked:
+    def forget(self, attempt_ids: list[int]) -> None:
+        """See ``poll``."""
+        for attempt_id in attempt_ids:
             self._forget(attempt_id)
-        if not line.unsent:
-            line.news.clear()
-            try:
-                await asyncio.wait_for(line.news.wait(), POLL_SECONDS)
-            except asyncio.TimeoutError:
-                return []
-        self._line(partition, epoch, session)
-        count = min(len(line.unsent), REPORTS_MAX)
-        return [line.unsent.popleft() for _ in range(count)]
 
     # ----------------------------------------------------------------------------------------------- for workers
     async def started(self, started: Started) -> None:
@@ -302,7 +298,7 @@ class Executor:
             self._acknowledged.popitem(last=False)
 
     # ---------------------------------------------------------------------------------------------------- fencing
-    def _line(self, partition: int, epoch: int, session: int) -> _Line:
+    def _line(self, partition: int, epoch: int, session: int) -> LeaderLine:
         line = self._lines.get(partition)
         if line is None:
             raise LeadershipLostError(f"{self._name}: partition {partition} has not attached", hint="attach first")
@@ -311,7 +307,7 @@ class Executor:
             raise StaleSessionError(f"{self._name}: session {session} of partition {partition} is over")
         return line
 
-    def _check_epoch(self, partition: int, epoch: int, line: _Line) -> None:
+    def _check_epoch(self, partition: int, epoch: int, line: LeaderLine) -> None:
         if epoch < line.epoch:
             raise LeadershipLostError(
                 f"{self._name}: partition {partition} is led under epoch {line.epoch}; epoch {epoch} is over"

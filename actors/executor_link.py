@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from skyray.actors.executor_line import ExecutorLine
 from skyray.actors.link import BACKOFF_SECONDS, Fenced, Link
 from skyray.actors.ray_port import RayPort
 from skyray.actors.wire import Assignment, Attached, WireReport
@@ -75,6 +76,8 @@ class ExecutorLink(Link):
         self._handle: Any = None
         self._session = 0
         self._next_handle: Any = None
+        self._line: ExecutorLine | None = None
+        self._next_line: ExecutorLine | None = None
         self.is_attached = False
 
     # -------------------------------------------------------------------------------------------- on the event loop
@@ -93,9 +96,18 @@ class ExecutorLink(Link):
                 )
                 incarnation, failures = attached.incarnation, 0
                 self._next_handle = handle
+                self._next_line = line = await self._open_line(attached)
+                self._acks = []
                 self.is_attached = True
                 self._tell(LinkUp(self, attached))
-                await self._poll(handle, attached)
+                if line is None:
+                    await self._poll(handle, attached)
+                else:
+                    try:
+                        line.go([])
+                        await line.broken()
+                    finally:
+                        line.close()
             except LeadershipLostError as error:
                 self._tell(Fenced(error))
                 return
@@ -107,9 +119,36 @@ class ExecutorLink(Link):
                 failures += 1
                 await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1])
 
+    async def _open_line(self, attached: Attached) -> ExecutorLine | None:
+        """A connection for this session; None where there is to be none, or can be none."""
+        if attached.line is None:
+            return None
+        address = f"{self.name}#{attached.incarnation}"
+
+        def heard(reports: list[WireReport]) -> None:
+            if reports:
+                self._tell(LinkNews(self, address, reports))
+            else:
+                self._ask()
+
+        line = ExecutorLine(attached.line, heard)
+        try:
+            await line.open()
+        except (OSError, asyncio.TimeoutError) as error:
+            log.warning("executor.no_line name=%s address=%s reason=%r", self.name, attached.line.host, error)
+            return None
+        return line
+
+    def _ask(self) -> None:
+        """The next reports may come."""
+        if self._next_line is None:
+            self._taken.set()
+        else:
+            acks, self._acks = self._acks, []
+            self._next_line.go(acks)
+
     async def _poll(self, handle: Any, attached: Attached) -> None:
         address = f"{self.name}#{attached.incarnation}"
-        self._acks = []
         self._mend()
         while True:
             acks, self._acks = self._acks, []
@@ -123,18 +162,24 @@ class ExecutorLink(Link):
     # ---------------------------------------------------------------------------------------- in the leader's thread
     def adopt(self, attached: Attached) -> None:
         """The leader has taken in LinkUp."""
-        self._handle, self._session = self._next_handle, attached.session
+        self._handle, self._session, self._line = self._next_handle, attached.session, self._next_line
 
     def go_on(self) -> None:
         """The leader has taken in what came: the next poll may leave."""
-        self._loop.call_soon_threadsafe(self._taken.set)
+        self._loop.call_soon_threadsafe(self._ask)
 
     def submit(self, assignments: list[Assignment]) -> None:
         """Hand attempts over. If that fails, the link attaches anew and the leader hears what is held."""
+        if self._line is not None:
+            self._line.submit(assignments)
+            return
         self._watch(self._handle.submit.remote(self._partition, self._epoch, self._session, assignments))
 
     def cancel(self, attempt_ids: list[int]) -> None:
         """Have attempts stopped."""
+        if self._line is not None:
+            self._line.cancel(attempt_ids)
+            return
         self._watch(self._handle.cancel.remote(self._partition, self._epoch, self._session, attempt_ids))
 
     def acknowledge(self, attempt_ids: list[int]) -> None:

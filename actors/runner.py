@@ -3,7 +3,7 @@
 Before an attempt begins, and as soon as one ends, the executor is told. What was written to a connection arrives even
 if this process dies at once, so the executor always knows which attempt a dead runner had begun: that one is lost, and
 those behind it in the list are run elsewhere. A side thread gives the list back while one attempt takes long, and hears
-of cancelling. Submitted by runner_leases.py; the other end is runner_channel.py.
+of cancelling. Submitted by runner_leases.py; the other end is channel.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from hmac import compare_digest
 from types import FrameType
 from typing import NamedTuple
 
-from skyray.actors import runner_frames as frames
-from skyray.actors.runner_frames import FrameReader, Invitation, frame, pack_ids, pack_reply
-from skyray.actors.wire import WorkerReply
+from skyray.actors import frames
+from skyray.actors.frames import FrameReader, frame, pack_ids, pack_reply
+from skyray.actors.wire import Invitation, WorkerReply
 from skyray.actors.worker import attempt_runner
 
 CONNECT_SECONDS = 5.0
@@ -62,8 +62,8 @@ def _connect(invitation: Invitation) -> socket.socket:
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.sendall(frame(frames.HELLO, invitation.lease_id, invitation.secret))
-        expected = frame(frames.WELCOME, invitation.lease_id, invitation.proof)
+        connection.sendall(frame(frames.HELLO, invitation.guest_id, invitation.secret))
+        expected = frame(frames.WELCOME, invitation.guest_id, invitation.proof)
         answer = b""
         while len(answer) < len(expected):
             data = connection.recv(len(expected) - len(answer))

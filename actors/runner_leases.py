@@ -20,14 +20,14 @@ from typing import Any
 
 import ray.exceptions
 
-from skyray.actors import runner_frames as frames
+from skyray.actors import frames
+from skyray.actors.channel import Channel, Listener
 from skyray.actors.dispatch import Dispatcher, Ended, lost_by, ray_options
 from skyray.actors.durations import Durations
+from skyray.actors.frames import Frame, frame, unpack_ids, unpack_reply
 from skyray.actors.ray_port import RayPort
 from skyray.actors.runner import LONG_SECONDS, LeaseEnd, run_lease_task
-from skyray.actors.runner_channel import Channel, Listener
-from skyray.actors.runner_frames import Frame, Invitation, frame, unpack_ids, unpack_reply
-from skyray.actors.wire import Assignment
+from skyray.actors.wire import Assignment, Invitation
 from skyray.core.messages import Lost
 from skyray.core.model import ResourceSpec
 
@@ -68,7 +68,7 @@ class _Shape:
 
 
 class _Lease:
-    """One lease. ``runner_channel.Guest`` for its runner."""
+    """One lease. ``channel.Guest`` for its runner."""
 
     def __init__(self, books: RunnerLeases, shape: _Shape) -> None:
         self._books = books
@@ -109,14 +109,19 @@ class RunnerLeases:
     """The policy. ``plain`` runs what cannot share a runner, and everything while no runner can reach us."""
 
     def __init__(
-        self, port: RayPort, deployment: bytes, ended: Callable[[int, Ended], None], plain: Dispatcher, host: str
+        self,
+        port: RayPort,
+        deployment: bytes,
+        ended: Callable[[int, Ended], None],
+        plain: Dispatcher,
+        listener: Listener,
     ) -> None:
         self._port = port
         self._deployment = deployment
         self._ended = ended
         self._plain = plain
         self._loop = asyncio.get_running_loop()
-        self._listener = Listener(host, self._loop)
+        self._listener = listener
         self._function = port.remote_function(
             run_lease_task, max_retries=0, retry_exceptions=False, enable_task_events=False
         )
@@ -162,7 +167,7 @@ class RunnerLeases:
 
     def _start_plain(self, assignment: Assignment) -> None:
         self._last_plain = time.monotonic()
-        self._release_idle(None)
+        self._reguest_idle(None)
         self._plain.start(assignment)
 
     def _make_shape(self, resources: ResourceSpec) -> _Shape:
@@ -188,7 +193,7 @@ class RunnerLeases:
         wanted = min(len(shape.waiting), max(REQUESTS_MIN, len(shape.leases)))
         if wanted > len(shape.requested):
             if not shape.requested:
-                self._release_idle(shape)
+                self._reguest_idle(shape)
             for _ in range(wanted - len(shape.requested)):
                 self._request(shape)
 
@@ -248,7 +253,7 @@ class RunnerLeases:
         )
         return LEASE_SECONDS_WHEN_OTHERS_WAIT if others_wait else LEASE_SECONDS
 
-    def _release_idle(self, asking: _Shape | None) -> None:
+    def _reguest_idle(self, asking: _Shape | None) -> None:
         """Leases that do nothing must not stand in the way of what others ask Ray for."""
         for shape in self._shapes.values():
             if shape is not asking:

@@ -11,6 +11,16 @@ from skyray.core.pool_ledger import LeaseView
 from skyray.errors import SkyrayError
 
 
+class Invitation(NamedTuple):
+    """What a runner or a leader is given over Ray: where the executor listens, and how each knows the other."""
+
+    guest_id: int
+    host: str
+    port: int
+    secret: bytes
+    proof: bytes
+
+
 class StaleSessionError(SkyrayError):
     """A message of a session that a newer ``attach`` (or ``register``) ended. The sender attaches again."""
 
@@ -44,13 +54,17 @@ WireReport = Started | Lost | bytes
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The answer to ``Executor.attach``: who is here, and which attempts of the partition it knows, ended or not."""
+    """The answer to ``Executor.attach``: who is here, and which attempts of the partition it knows, ended or not.
+
+    ``line``: where it listens for this session's messages; None: they are calls of the actor.
+    """
 
     incarnation: str
     session: int
     node_id: str
     pid: int
     held: tuple[int, ...]
+    line: Invitation | None = None
 
 
 @dataclass(frozen=True, slots=True)

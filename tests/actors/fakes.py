@@ -97,19 +97,29 @@ class FakeHandle:
 class FakeCluster(RayPort):
     """The port, without Ray."""
 
-    def __init__(self, thread: LoopThread) -> None:
+    def __init__(self, thread: LoopThread, *, has_lines: bool = False) -> None:
         self.thread = thread
+        self.has_lines = has_lines
         self.actors: dict[str, Any] = {}
         self.calls: dict[str, list[Future[Any]]] = {}
         self.lose: Callable[[str, str], bool] = lambda name, method: False
 
     def kill(self, name: str) -> None:
-        self.actors.pop(name, None)
+        actor = self.actors.pop(name, None)
+        listener = getattr(actor, "_listener", None)
+        if listener is not None:
+            self.thread.call(listener.close())
         for call in self.calls.pop(name, []):
             call.cancel()
 
     def node_id(self) -> str:
         return "node-1"
+
+    def node_ip(self) -> str:
+        return "127.0.0.1"
+
+    def uses_tls(self) -> bool:
+        return not self.has_lines
 
     def begin_actor(self, name: str) -> None:
         pass

@@ -12,6 +12,7 @@ import pytest
 from tests.actors.fakes import FakeCluster, FakeDispatcher, LoopThread, wait_until
 
 from skyray.actors import executor as executor_module
+from skyray.actors import leader_line
 from skyray.actors.executor import Executor
 from skyray.actors.wire import Assignment, StaleSessionError
 from skyray.core.messages import Lost, Outcome, OutcomeKind, Started
@@ -64,7 +65,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    monkeypatch.setattr(executor_module, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(leader_line, "POLL_SECONDS", 0.2)
     made = Shell(tmp_path)
     made.attach()
     yield made
@@ -101,7 +102,7 @@ def test_an_acknowledgement_of_a_running_attempt_forgets_nothing(shell: Shell) -
 def test_a_poll_that_waits_answers_as_soon_as_something_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    monkeypatch.setattr(executor_module, "POLL_SECONDS", 5.0)
+    monkeypatch.setattr(leader_line, "POLL_SECONDS", 5.0)
     shell.submit(1)
     waiting = asyncio.run_coroutine_threadsafe(
         shell.executor.poll(0, shell.epoch, shell.session, []), shell.thread.loop

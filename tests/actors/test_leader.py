@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from tests.actors.fakes import FakeCluster, FakeDispatcher, LoopThread, MemoryStore, wait_until
 
+from skyray.actors import frames
 from skyray.actors.executor import Executor
+from skyray.actors.frames import Frame
 from skyray.actors.leader import Leader
+from skyray.actors.leader_line import LeaderLine
 from skyray.actors.pools import Pools
 from skyray.core.messages import OutcomeKind
 from skyray.core.model import DagSpec, Pool, TaskSpec
@@ -33,10 +36,16 @@ WIDE = DagSpec(dag_id="wide", tasks=tuple(TaskSpec(f"t{n}") for n in range(6)), 
 class Deployment:
     """One leader at a time, one executor, one Pools actor."""
 
-    def __init__(self, home: Path, *specs: DagSpec, pools: tuple[Pool, ...] = (Pool("default_pool", 128),)) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *specs: DagSpec,
+        pools: tuple[Pool, ...] = (Pool("default_pool", 128),),
+        has_lines: bool = True,
+    ) -> None:
         self.settings = Settings(home=str(home), cancel_grace_seconds=0.05, lost_owner_grace_seconds=0.05)
         self.thread = LoopThread()
-        self.cluster = FakeCluster(self.thread)
+        self.cluster = FakeCluster(self.thread, has_lines=has_lines)
         self.store = MemoryStore(*specs, pools=pools)
         self.dispatcher: FakeDispatcher
         self.leader: Leader
@@ -97,9 +106,9 @@ class Deployment:
         self.thread.close()
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    made = Deployment(tmp_path, CHAIN, WIDE)
+@pytest.fixture(params=[True, False], ids=["lines", "calls"])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path, CHAIN, WIDE, has_lines=request.param)
     yield made
     made.close()
 
@@ -175,10 +184,22 @@ def test_a_leader_that_is_fenced_stops_and_the_next_one_goes_on(deployment: Depl
     assert len(deployment.dispatcher.started) == 6
 
 
-def test_a_submit_that_is_lost_is_sent_again_and_runs_once(deployment: Deployment) -> None:
+def test_a_submit_that_is_lost_is_sent_again_and_runs_once(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployment.dispatcher.finish_at_once = True
     lost = iter([True, False, True])
     deployment.cluster.lose = lambda name, method: method == "submit" and next(lost, False)
+    said = LeaderLine.said
+
+    def lossy(line: LeaderLine, news: list[Frame]) -> None:
+        if any(each.kind == frames.SUBMIT and next(lost, False) for each in news):
+            assert line._channel is not None
+            line._channel.abort()
+        else:
+            said(line, news)
+
+    monkeypatch.setattr(LeaderLine, "said", lossy)
     trigger(deployment, "chain")
     wait_until(lambda: all_ended(deployment), "the run ended")
     assert deployment.store.states() == dict.fromkeys("abc", "success")

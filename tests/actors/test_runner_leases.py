@@ -13,14 +13,15 @@ import pytest
 import ray.exceptions
 from tests.actors.fakes import FakeCluster, LoopThread, wait_until
 
-from skyray.actors import runner_frames as frames
+from skyray.actors import frames
 from skyray.actors import runner_leases as leases_module
+from skyray.actors.channel import Listener
 from skyray.actors.dispatch import Ended
 from skyray.actors.durations import Durations
+from skyray.actors.frames import FrameReader, frame
 from skyray.actors.runner import LONG_SECONDS, run_lease
-from skyray.actors.runner_frames import FrameReader, Invitation, frame
 from skyray.actors.runner_leases import RunnerLeases, can_share_a_runner
-from skyray.actors.wire import Assignment, WorkerReply
+from skyray.actors.wire import Assignment, Invitation, WorkerReply
 from skyray.core.messages import Lost
 from skyray.core.model import ResourceSpec
 
@@ -114,8 +115,9 @@ class Bench:
         self.workers = Workers(self.thread, slots)
         self.plain = Plain()
         self.ends: dict[int, list[Ended]] = {}
+        self.listener: Listener = self.thread.make(lambda: Listener("127.0.0.1", self.thread.loop))
         self.leases: RunnerLeases = self.thread.make(
-            lambda: RunnerLeases(self.workers, b"", self._ended, self.plain, "127.0.0.1")
+            lambda: RunnerLeases(self.workers, b"", self._ended, self.plain, self.listener)
         )
 
     def _ended(self, attempt_id: int, ended: Ended) -> None:
@@ -335,7 +337,7 @@ def test_some_shapes_share_no_runner(bench: Bench, resources: ResourceSpec) -> N
 
 
 def test_strangers_are_turned_away(bench: Bench) -> None:
-    host, port = bench.leases._listener._address
+    host, port = bench.listener._address
     for words in (frame(frames.HELLO, 1, b"guess"), frame(frames.STARTED, 1), b"x" * 2000):
         with socket.create_connection((host, port), 5) as stranger:
             stranger.sendall(words)

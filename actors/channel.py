@@ -1,6 +1,6 @@
-"""The executor's end of the connections to its runners: listens, lets in who was invited, passes frames on.
+"""The executor's end of connections to runners and leaders: listens, lets in who was invited, passes frames on.
 
-All on the executor's event loop. Called by runner_leases.py; the other end is runner.py.
+All on the executor's event loop. Called by runner_leases.py (the other end is runner.py) and leader_line.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from hmac import compare_digest
 from typing import Protocol
 
-from skyray.actors import runner_frames as frames
-from skyray.actors.runner_frames import Frame, FrameReader, Invitation, frame
+from skyray.actors import frames as frames
+from skyray.actors.frames import Frame, FrameReader, frame
+from skyray.actors.wire import Invitation
 
 _SECRET_BYTES = 32
 _STRANGER_BYTES_MAX = 1024
@@ -24,7 +25,7 @@ class Guest(Protocol):
     """Who was invited, as the channel sees it."""
 
     def arrived(self, channel: Channel) -> None:
-        """The runner is here."""
+        """The guest is here."""
         ...
 
     def said(self, news: list[Frame]) -> None:
@@ -32,40 +33,49 @@ class Guest(Protocol):
         ...
 
     def left(self, *, is_complete: bool) -> None:
-        """The connection is closed. ``is_complete``: everything that the runner had written has arrived."""
+        """The connection is closed. ``is_complete``: everything that it had written has arrived."""
         ...
 
 
 class Listener:
-    """A port on this node for runners. Each lease is let in once, with the secret that only its Ray task was given."""
+    """A port on this node. Each guest is let in once, with the secret that only it was given."""
 
     def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, 0), family=family, backlog=1024)
         self._address = self._socket.getsockname()[:2]
         self._guests: dict[int, tuple[Invitation, Guest]] = {}
-        self._serving = loop.create_task(loop.create_server(lambda: Channel(self._admit), sock=self._socket))
+        self._channels: set[Channel] = set()
+        self._serving = loop.create_task(
+            loop.create_server(lambda: Channel(self._admit, self._channels), sock=self._socket)
+        )
         self._invited = 0
 
     def invite(self, guest: Guest) -> Invitation:
-        """What the Ray task of a lease has to know."""
+        """What the guest has to know."""
         self._invited += 1
         host, port = self._address
         invitation = Invitation(
             self._invited, host, port, secrets.token_bytes(_SECRET_BYTES), secrets.token_bytes(_SECRET_BYTES)
         )
-        self._guests[invitation.lease_id] = invitation, guest
+        self._guests[invitation.guest_id] = invitation, guest
         return invitation
 
     def forget(self, invitation: Invitation) -> None:
         """Whoever has not come by now does not come any more."""
-        self._guests.pop(invitation.lease_id, None)
+        self._guests.pop(invitation.guest_id, None)
 
-    def _admit(self, lease_id: int, secret: bytes) -> tuple[Invitation, Guest] | None:
-        known = self._guests.get(lease_id)
+    async def close(self) -> None:
+        """Listen no more, and drop every connection."""
+        (await self._serving).close()
+        for channel in list(self._channels):
+            channel.abort()
+
+    def _admit(self, guest_id: int, secret: bytes) -> tuple[Invitation, Guest] | None:
+        known = self._guests.get(guest_id)
         if known is None or not compare_digest(known[0].secret, secret):
             return None
-        return self._guests.pop(lease_id)
+        return self._guests.pop(guest_id)
 
 
 class Channel(asyncio.Protocol):
@@ -73,15 +83,16 @@ class Channel(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, admit: Callable[[int, bytes], tuple[Invitation, Guest] | None]) -> None:
+    def __init__(self, admit: Callable[[int, bytes], tuple[Invitation, Guest] | None], channels: set[Channel]) -> None:
         self._admit = admit
+        self._channels = channels
         self._guest: Guest | None = None
         self._reader = FrameReader()
         self._patience: asyncio.TimerHandle | None = None
 
     # -------------------------------------------------------------------------------------------- for the executor
     def send(self, data: bytes) -> None:
-        """Send frames. If the runner is gone this does nothing: ``left`` says so."""
+        """Send frames. If the other end is gone this does nothing: ``left`` says so."""
         if not self._transport.is_closing():
             self._transport.write(data)
 
@@ -89,11 +100,16 @@ class Channel(asyncio.Protocol):
         """Close the connection, once what was sent has left."""
         self._transport.close()
 
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._transport.abort()
+
     # ------------------------------------------------------------------------------------------------ from asyncio
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody connected, who has to say who it is."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._channels.add(self)
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -111,7 +127,8 @@ class Channel(asyncio.Protocol):
             self._guest.said(news)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The runner closed it, or died. Between two machines, an abrupt end may swallow what was written last."""
+        """The other end closed it, or died. Between two machines, an abrupt end may swallow what was written last."""
+        self._channels.discard(self)
         if self._patience is not None:
             self._patience.cancel()
         if self._guest is not None:
@@ -127,5 +144,5 @@ class Channel(asyncio.Protocol):
         invitation, self._guest = known
         if self._patience is not None:
             self._patience.cancel()
-        self.send(frame(frames.WELCOME, invitation.lease_id, invitation.proof))
+        self.send(frame(frames.WELCOME, invitation.guest_id, invitation.proof))
         self._guest.arrived(self)

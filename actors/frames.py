@@ -1,10 +1,14 @@
-"""What an executor and the runner of a lease say to each other over their connection: frames, and nothing else.
+"""What an executor says to runners and leaders over connections of their own: frames, and nothing else.
 
-A frame is a head (kind, attempt id, length of the body) and a body. The executor opens no body with pickle: attempts
-and outcomes are bytes to it. Called by runner.py (in the worker) and runner_channel.py (in the executor).
+A message between actors costs each side about half a millisecond, one over a connection a twentieth of that. A frame is
+a head (kind, attempt id, length of the body) and a body.
 
-    runner → executor   HELLO secret   STARTED   ENDED reply   LOST why   RETURNED ids   RETIRED
-    executor → runner   WELCOME proof  RUN payload   CANCEL   OVER
+    whoever connects      HELLO secret
+    the executor          WELCOME proof
+    runner → executor     STARTED   ENDED reply   LOST why   RETURNED ids   RETIRED
+    executor → runner     RUN payload   CANCEL   OVER
+    leader → executor     SUBMIT assignments   CANCEL_ALL ids   GO ids
+    executor → leader     REPORTS reports
 """
 
 from __future__ import annotations
@@ -15,20 +19,12 @@ from typing import NamedTuple
 
 from skyray.actors.wire import WorkerReply
 
-HELLO, STARTED, ENDED, LOST, RETURNED, RETIRED, WELCOME, RUN, CANCEL, OVER = range(1, 11)
+HELLO, WELCOME = range(1, 3)
+STARTED, ENDED, LOST, RETURNED, RETIRED, RUN, CANCEL, OVER = range(3, 11)
+SUBMIT, CANCEL_ALL, GO, REPORTS = range(11, 15)
 
 _HEAD = struct.Struct("!BQI")
 _REPLY = struct.Struct("!dBQI")
-
-
-class Invitation(NamedTuple):
-    """What the Ray task of a lease is given: where its executor listens, and how each knows the other."""
-
-    lease_id: int
-    host: str
-    port: int
-    secret: bytes
-    proof: bytes
 
 
 class Frame(NamedTuple):
@@ -90,7 +86,7 @@ def unpack_reply(body: bytes) -> tuple[WorkerReply, float]:
 
 
 def pack_ids(attempt_ids: Iterable[int]) -> bytes:
-    """The body of RETURNED."""
+    """A body of attempt ids."""
     ids = list(attempt_ids)
     return struct.pack(f"!{len(ids)}Q", *ids)
 
