@@ -341,6 +341,21 @@ def test_a_paused_dag_makes_and_starts_nothing_and_goes_on_when_unpaused() -> No
     assert play.run_state(run) is play.run_state(second) is RunState.SUCCESS
 
 
+def test_a_try_finds_no_xcoms_of_the_try_before_even_if_it_begins_at_once() -> None:
+    play = Driver(dag("d", task("a", retries=1, retry_delay_seconds=0.01), task("b")))
+    play.trigger("d")
+    failed, other = play.held
+    play.now += 1
+    outcomes = [
+        Outcome(failed, OutcomeKind.FAILED, play.now - 1, play.now - 0.5, "node", 1, xcoms=(("mark", b"1"),)),
+        Outcome(other, OutcomeKind.SUCCESS, play.now - 1, play.now - 0.5, "node", 1, xcoms=(("return_value", b"2"),)),
+    ]
+    effects = play.do(Reported("executor-0#a", tuple(outcomes)))
+    assert [dispatch.attempt.try_number for dispatch in effects.dispatches] == [2]
+    assert [record.key for record in effects.xcoms] == ["return_value"]
+    assert len(effects.xcoms_cleared) == 1
+
+
 def test_dagrun_timeout_skips_what_is_unfinished_and_stops_what_runs() -> None:
     play = Driver(dag("d", task("a"), task("b", "a"), dagrun_timeout_seconds=60))
     play.trigger("d")

@@ -528,6 +528,8 @@ class World:
         ti = active.instances[position]
         if ti.state in (TaskState.NONE, TaskState.UP_FOR_RETRY):
             if ti.try_number:
+                # Also what the try before has pushed in this very batch, where its retry is due at once.
+                self._effects.xcoms = [each for each in self._effects.xcoms if each.ti_id != ti.ti_id]
                 self._effects.xcoms_cleared.append(ti.ti_id)
             ti.try_number += 1
             ti.infrastructure_failures = 0
