@@ -33,15 +33,21 @@ class AttemptLogs:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._files: OrderedDict[str, int] = OrderedDict()
         self._bases: dict[int, int] = {}
+        self._writing: set[int] = set()  # attempts that wrote before their end; touched by the callers' thread only
         threading.Thread(target=self._work, name="attempt-logs", daemon=True).start()
 
     # ------------------------------------------------------------------------------------------------- from outside
     def append(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
         """Write a piece of a running attempt's output."""
+        self._writing.add(attempt_id)
         self._jobs.put(lambda: self._write(attempt_id, path, offset, data))
 
     def end(self, attempt_id: int, path: str, offset: int, data: bytes) -> None:
-        """Write the last piece (it may be empty) and forget the attempt."""
+        """Write the last piece (it may be empty) and forget the attempt. One that wrote nothing has no file."""
+        if attempt_id in self._writing:
+            self._writing.discard(attempt_id)
+        elif not data:
+            return
 
         def finish() -> None:
             if data:
@@ -53,6 +59,7 @@ class AttemptLogs:
 
     def note(self, attempt_id: int, path: str, line: str) -> None:
         """Add a line of ours after whatever the attempt wrote, and forget the attempt."""
+        self._writing.discard(attempt_id)
 
         def finish() -> None:
             descriptor = self._open(path)
@@ -127,7 +134,7 @@ class AttemptLogs:
         try:
             descriptor = os.open(file, flags, 0o640)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(file), exist_ok=True)
+            _make_folder(os.path.dirname(file))
             descriptor = os.open(file, flags, 0o640)
         self._files[path] = descriptor
         while len(self._files) > OPEN_FILES_MAX:
@@ -140,3 +147,13 @@ class AttemptLogs:
         if descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+
+def _make_folder(folder: str) -> None:
+    """As ``os.makedirs``, without first looking for each of the folders above: mostly only the last is missing."""
+    try:
+        os.mkdir(folder)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        return

@@ -10,9 +10,11 @@ from datetime import datetime
 from enum import Enum
 
 from skyray.core.model import Json, ResourceSpec
+from skyray.core.pickling import quickly_pickled
 from skyray.core.states import RunType
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What a task may know of its run. Shared by all attempts of a batch that belong to the run."""
@@ -33,6 +35,7 @@ class RunContext:
     triggered_by: str = "timetable"
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class AttemptSpec:
     """One attempt to run, complete: a worker needs nothing else, except large values and other runs' XComs.
@@ -66,6 +69,7 @@ class OutcomeKind(str, Enum):
     SKIPPED = "skipped"
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """An attempt's end. ``skipped_task_ids``: what a branch or short-circuit skips (on success only).
@@ -85,6 +89,7 @@ class Outcome:
     skipped_task_ids: tuple[str, ...] = ()
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Started:
     """A longer attempt began; sent by its worker's side thread after a moment, so short attempts never send it."""
@@ -95,6 +100,7 @@ class Started:
     pid: int
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Lost:
     """An attempt that ended without an outcome: its worker, node or executor died.

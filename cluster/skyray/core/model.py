@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
+from skyray.core.pickling import quickly_pickled
 from skyray.core.states import RunState, RunType, TaskState
 
 DEFAULT_POOL = "default_pool"
@@ -18,6 +19,7 @@ Json = Any  # what json.loads can return
 
 
 # --------------------------------------------------------------------------------------------------- DAG structure
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """What an attempt asks of Ray, in Ray's own option names. ``None`` means Ray's default (1 CPU for a task).
