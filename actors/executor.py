@@ -11,6 +11,7 @@ was on its way while the connection broke can never arrive after the answer that
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pickle
 import time
@@ -33,6 +34,8 @@ from skyray.actors.worker import Deployment, attempt_limits
 from skyray.core.messages import Lost, Outcome, OutcomeKind, Started
 from skyray.errors import LeadershipLostError
 from skyray.settings import Settings
+
+log = logging.getLogger(__name__)
 
 HARD_TIMEOUT_GRACE_SECONDS = 10.0
 ENDED_REMEMBERED_MAX = 10_000  # acknowledged attempts that a late submit must not run again
@@ -77,9 +80,20 @@ class Executor:
         self._ends: deque[tuple[int, Ended]] = deque()
         self._ends_announced = False
         self._logs = AttemptLogs(settings.log_path)
-        # Connections of our own are not encrypted: where Ray's are, everything goes by Ray.
-        self._listener = None if self._port.uses_tls() else Listener(self._port.node_ip(), self._loop)
+        self._listener = self._listen()
         self._dispatcher = (dispatcher or self._make_dispatcher)(self._ended_elsewhere)
+
+    def _listen(self) -> Listener | None:
+        """Where runners and leaders connect. None: everything goes by Ray, as where Ray encrypts what it says, since
+        connections of our own are not encrypted."""
+        if self._port.uses_tls():
+            return None
+        host = self._port.node_ip()
+        try:
+            return Listener(host, self._loop)
+        except OSError as error:
+            log.warning("executor.no_listener host=%s reason=%s", host, error)
+            return None
 
     def _make_dispatcher(self, ended: Callable[[int, Ended], None]) -> Dispatcher:
         deployment = Deployment(

@@ -26,7 +26,7 @@ from skyray.actors.frames import FrameReader, frame, pack_ids, pack_reply
 from skyray.actors.wire import Invitation, WorkerReply
 from skyray.actors.worker import attempt_runner
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
 LONG_SECONDS = 0.05  # an attempt that takes longer holds up nobody: what waits behind it is given back
 _LONG_BEAT_SECONDS = 0.25
 _CHUNK_BYTES = 1 << 18

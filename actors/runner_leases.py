@@ -40,6 +40,7 @@ LEASE_SECONDS = 10.0
 LEASE_SECONDS_WHEN_OTHERS_WAIT = 1.0
 LAST_WORDS_SECONDS = 1.0  # between Ray's word that a runner is gone and the end of what it wrote
 PLAIN_SECONDS_AFTER_FAILURE = 30.0
+PLAIN_SECONDS_WHEN_UNREACHABLE = 600.0  # a firewall, mostly: finding it out again costs a runner CONNECT_SECONDS
 REQUESTS_MIN = 2
 
 
@@ -268,7 +269,7 @@ class RunnerLeases:
             lease.ref = shape.function.remote(lease.invitation, self._deployment)
         except (ValueError, TypeError, ray.exceptions.RayError) as error:
             self._listener.forget(lease.invitation)
-            self._fall_back(shape, str(error))
+            self._fall_back(shape, str(error), PLAIN_SECONDS_AFTER_FAILURE)
             return
         shape.requested.add(lease)
 
@@ -348,7 +349,10 @@ class RunnerLeases:
         if lease.channel is None:
             shape.requested.discard(lease)
             self._listener.forget(lease.invitation)
-            self._fall_back(shape, end.problem if end is not None else str(error))
+            if end is not None:
+                self._fall_back(shape, end.problem, PLAIN_SECONDS_WHEN_UNREACHABLE)
+            else:
+                self._fall_back(shape, str(error), PLAIN_SECONDS_AFTER_FAILURE)
         elif lease.has_left:
             self._settle(lease)
         else:
@@ -385,11 +389,11 @@ class RunnerLeases:
         if lease.current == attempt_id:
             lease.current = None
 
-    def _fall_back(self, shape: _Shape, why: str) -> None:
+    def _fall_back(self, shape: _Shape, why: str, seconds: float) -> None:
         """Ray refused a lease, or its runner could not reach us: each attempt gets a task of its own for a while, and
         says by itself what is wrong."""
         log.warning("runner_lease.failed resources=%s reason=%s", shape.resources, why)
-        shape.plain_until = time.monotonic() + PLAIN_SECONDS_AFTER_FAILURE
+        shape.plain_until = time.monotonic() + seconds
         waiting, shape.waiting = shape.waiting, OrderedDict()
         for attempt_id, assignment in waiting.items():
             del self._place[attempt_id]

@@ -207,6 +207,32 @@ def test_a_submit_that_is_lost_is_sent_again_and_runs_once(
     assert {attempt.state.value for attempt in deployment.store.attempts} == {"success"}
 
 
+def test_where_no_connection_can_be_made_messages_are_calls(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path, CHAIN)
+    try:
+        wait_until(lambda: deployment.leader.readiness()["executors"] == ["executor-0"], "the executor is reached")
+        executor = deployment.cluster.actors["executor-0"]
+        deployment.thread.call(executor._listener.close())
+        deployment.dispatcher.finish_at_once = True
+        trigger(deployment, "chain")
+        wait_until(lambda: all_ended(deployment), "the run ended")
+        assert len(deployment.dispatcher.started) == 3
+        assert deployment.leader._links["executor-0"]._line is None
+    finally:
+        deployment.close()
+
+
+def test_an_executor_that_cannot_listen_works_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeCluster, "node_ip", lambda port: "192.0.2.1")  # an address of no machine
+    deployment = Deployment(tmp_path, CHAIN)
+    try:
+        deployment.dispatcher.finish_at_once = True
+        trigger(deployment, "chain")
+        wait_until(lambda: all_ended(deployment), "the run ended")
+    finally:
+        deployment.close()
+
+
 def test_attempts_of_a_dead_executor_run_again_and_take_no_retry(deployment: Deployment) -> None:
     trigger(deployment, "wide")
     wait_until(lambda: len(deployment.running()) == 6, "all run")
