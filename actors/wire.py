@@ -40,7 +40,8 @@ class Assignment(NamedTuple):
 
 
 class WorkerReply(NamedTuple):
-    """A worker's answer. ``outcome`` is a pickled Outcome, which only the leader opens."""
+    """A worker's answer. ``outcome`` is a pickled Outcome, or Lost where it waited in vain for the deployment; only the
+    leader opens it. ``kind`` is how the code ended."""
 
     kind: str
     outcome: bytes
@@ -48,7 +49,7 @@ class WorkerReply(NamedTuple):
     log: bytes
 
 
-#: An Outcome comes pickled, as the worker made it; the leader opens it.
+#: What a worker said of an end comes pickled, as it made it; the leader opens it.
 WireReport = Started | Lost | bytes
 
 

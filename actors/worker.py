@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 
 from skyray.actors.ray_port import ActorUnreachableError, RayPort
 from skyray.actors.wire import WorkerReply
-from skyray.core.messages import AttemptSpec, Started
+from skyray.core.messages import AttemptSpec, Lost, Outcome, OutcomeKind, Started
+from skyray.errors import ClusterUnreachableError
 from skyray.execution.attempt import AttemptLimits, run_attempt
 from skyray.settings import Settings
 
 API_SECONDS = 60.0
+OUTAGE_SECONDS = 300.0  # how long an attempt waits for Apis and the database
+_PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
@@ -42,6 +46,7 @@ class ActorServices:
         self._port = port
         self._handles: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self.gave_up: str | None = None  # why a request of this attempt was never answered
 
     def fetch_bundle(self, digest: str) -> bytes:
         """The packed bundle of that digest."""
@@ -66,14 +71,26 @@ class ActorServices:
         self._handle(self._deployment.executor).started.remote(started)
 
     def _ask_api(self, call: Callable[[Any], Any]) -> Any:
-        """Ask the Api actors in turn until one answers: they are stateless, and any may be restarting."""
-        problem: Exception = ActorUnreachableError("no Api actor is configured")
-        for name in self._deployment.apis * 2:
-            try:
-                return self._port.reply_blocking(call(self._handle(name)), API_SECONDS)
-            except ActorUnreachableError as error:
-                problem = error
-        raise problem
+        """Ask the Api actors in turn until one answers: they are stateless, and any may be restarting, or wait for a
+        database that is. That is no failure of the author's code, so the attempt waits until it is over.
+        """
+        deadline = time.monotonic() + OUTAGE_SECONDS
+        rounds = 0
+        while True:
+            problem = ClusterUnreachableError("no Api actor is configured")
+            for name in self._deployment.apis:
+                try:
+                    return self._port.reply_blocking(call(self._handle(name)), API_SECONDS)
+                except ClusterUnreachableError as error:
+                    problem = error
+                    if isinstance(error, ActorUnreachableError) and error.is_final:
+                        self._forget_handle(name)
+            pause = _PAUSES_SECONDS[min(rounds, len(_PAUSES_SECONDS) - 1)]
+            if time.monotonic() + pause > deadline:
+                self.gave_up = f"no answer from the deployment within {OUTAGE_SECONDS:g} s: {problem.message}"
+                raise problem
+            time.sleep(pause)
+            rounds += 1
 
     def _handle(self, name: str) -> Any:
         with self._lock:
@@ -81,6 +98,11 @@ class ActorServices:
             if handle is None:
                 handle = self._handles[name] = self._port.find_actor(name, self._deployment.namespace)
             return handle
+
+    def _forget_handle(self, name: str) -> None:
+        """The actor behind the handle is gone for good; there may be a new one under its name."""
+        with self._lock:
+            self._handles.pop(name, None)
 
 
 def attempt_limits(settings: Settings) -> AttemptLimits:
@@ -117,13 +139,15 @@ class _AttemptRunner:
             # Ray leaves this unset for num_gpus=0, so a CPU attempt would see, and could use, everybody's GPUs. Where
             # it assigns GPUs, it sets the variable anew for each task.
             os.environ[_VISIBLE_GPUS] = ""
+        self._services.gave_up = None
         result = run_attempt(
             spec, services=self._services, node_id=self._node_id, cache_dir=self._cache_dir, limits=self._limits
         )
-        outcome = result.outcome
-        return WorkerReply(
-            outcome.kind.value, pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), result.log_offset, result.log
-        )
+        kind = result.outcome.kind
+        report: Outcome | Lost = result.outcome
+        if kind is OutcomeKind.FAILED and self._services.gave_up is not None:
+            report = Lost(spec.attempt_id, self._services.gave_up)  # no try of the author's is taken for an outage
+        return WorkerReply(kind.value, pickle.dumps(report, pickle.HIGHEST_PROTOCOL), result.log_offset, result.log)
 
 
 _known: dict[bytes, _AttemptRunner] = {}

@@ -279,6 +279,14 @@ def test_a_killed_pools_actor_is_not_missed(on_ray: OnRay, tmp_path: Path) -> No
     assert {file.read_text() for file in tmp_path.iterdir()} == {"x"}
 
 
+def test_a_task_that_needs_a_killed_api_waits_for_the_next_one(on_ray: OnRay, tmp_path: Path) -> None:
+    on_ray.ready()
+    killed(on_ray.pid("api"))
+    run_id = on_ray.trigger("pair", tmp_path)  # its third task asks the Api for a large value
+    assert on_ray.end_of("pair", run_id) == "success"
+    assert len(on_ray.ti("pair", run_id, "third").attempts) == 1
+
+
 def test_a_frozen_leader_loses_its_lock_to_the_standby_and_ends_when_it_thaws(on_ray: OnRay, tmp_path: Path) -> None:
     on_ray.ready()
     before = on_ray.leader()
