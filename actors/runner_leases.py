@@ -42,6 +42,8 @@ LAST_WORDS_SECONDS = 1.0  # between Ray's word that a runner is gone and the end
 PLAIN_SECONDS_AFTER_FAILURE = 30.0
 PLAIN_SECONDS_WHEN_UNREACHABLE = 600.0  # a firewall, mostly: finding it out again costs a runner CONNECT_SECONDS
 REQUESTS_MIN = 2
+FAILURES_MAX = 3  # deaths of a shape's runners in a row before they reached us
+_DEATHS = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
 
 
 def can_share_a_runner(resources: ResourceSpec) -> bool:
@@ -66,6 +68,7 @@ class _Shape:
         self.idle: dict[_Lease, None] = {}  # a stack: whoever came last is taken first, so that others may end
         self.is_pump_due = False
         self.plain_until = 0.0
+        self.failures = 0
 
 
 class _Lease:
@@ -283,6 +286,7 @@ class RunnerLeases:
         shape = lease.shape
         shape.requested.discard(lease)
         shape.leases.add(lease)
+        shape.failures = 0
         lease.channel = channel
         lease.since = time.monotonic()
         self._fill(lease)
@@ -351,6 +355,10 @@ class RunnerLeases:
             self._listener.forget(lease.invitation)
             if end is not None:
                 self._fall_back(shape, end.problem, PLAIN_SECONDS_WHEN_UNREACHABLE)
+                return
+            shape.failures += 1
+            if shape.failures < FAILURES_MAX and isinstance(error, _DEATHS):
+                self._pump_soon(shape)
             else:
                 self._fall_back(shape, str(error), PLAIN_SECONDS_AFTER_FAILURE)
         elif lease.has_left:

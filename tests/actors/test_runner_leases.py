@@ -46,6 +46,7 @@ class Workers(FakeCluster):
         self.cancels: list[bool] = []
         self.refused: Exception | None = None
         self.unreachable = False
+        self.deaths_on_arrival = 0
 
     def remote_function(self, function: Any, **options: Any) -> Any:
         return self
@@ -58,6 +59,10 @@ class Workers(FakeCluster):
             raise self.refused
         future: Future[Any] = Future()
         self.leases += 1
+        if self.deaths_on_arrival:
+            self.deaths_on_arrival -= 1
+            future.set_exception(ray.exceptions.WorkerCrashedError())
+            return future
         if self.unreachable:
             invitation = invitation._replace(port=1)
 
@@ -313,6 +318,18 @@ def test_what_ray_refuses_gets_a_task_of_its_own(bench: Bench) -> None:
     wait_until(lambda: bench.plain.started == [1, 2], "left to the plain policy")
     bench.start((3, b"c"))
     assert bench.plain.started == [1, 2, 3]
+
+
+def test_a_runner_that_dies_before_it_is_here_is_replaced(bench: Bench) -> None:
+    bench.workers.deaths_on_arrival = 2
+    bench.start((1, b"a"))
+    assert succeeded(bench.outcome(1))
+
+
+def test_runners_that_die_again_and_again_are_done_without(bench: Bench) -> None:
+    bench.workers.deaths_on_arrival = 100
+    bench.start((1, b"a"))
+    wait_until(lambda: bench.plain.started == [1], "left to the plain policy")
 
 
 def test_runners_that_cannot_reach_the_executor_are_done_without(bench: Bench) -> None:
