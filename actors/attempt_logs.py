@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 OPEN_FILES_MAX = 128
 READ_BYTES_MAX = 4 << 20
+SALVAGE_BYTES_MAX = 8 << 20
 _SEPARATOR = b"\n*** another attempt of this try begins here ***\n"
 
 
@@ -33,6 +35,7 @@ class AttemptLogs:
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._files: OrderedDict[str, int] = OrderedDict()
         self._bases: dict[int, int] = {}
+        self._received: dict[int, int] = {}  # attempt -> end of what it has shipped, in its own output
         self._writing: set[int] = set()  # attempts that wrote before their end; touched by the callers' thread only
         threading.Thread(target=self._work, name="attempt-logs", daemon=True).start()
 
@@ -53,9 +56,30 @@ class AttemptLogs:
             if data:
                 self._write(attempt_id, path, offset, data)
             self._bases.pop(attempt_id, None)
+            self._received.pop(attempt_id, None)
             self._close(path)
 
         self._jobs.put(finish)
+
+    def salvage(self, attempt_id: int, path: str, output: Path) -> Future[bool]:
+        """Take over what a dead process had written into its ``output`` file and not shipped, and remove that file.
+
+        False if there is none on this node.
+        """
+        found: Future[bool] = Future()
+
+        def take() -> None:
+            rest = read_output(str(output), self._received.get(attempt_id, 0))
+            if rest is not None and rest[1]:
+                self._write(attempt_id, path, *rest)
+            found.set_result(rest is not None)
+
+        self._jobs.put(take)
+        return found
+
+    def received(self, attempt_id: int) -> int:
+        """How much of its output an attempt has shipped."""
+        return self._received.get(attempt_id, 0)
 
     def note(self, attempt_id: int, path: str, line: str) -> None:
         """Add a line of ours after whatever the attempt wrote, and forget the attempt."""
@@ -65,6 +89,7 @@ class AttemptLogs:
             descriptor = self._open(path)
             os.pwrite(descriptor, f"*** {line} ***\n".encode(), os.fstat(descriptor).st_size)
             self._bases.pop(attempt_id, None)
+            self._received.pop(attempt_id, None)
             self._close(path)
 
         self._jobs.put(finish)
@@ -119,6 +144,7 @@ class AttemptLogs:
             if base:
                 base += os.pwrite(descriptor, _SEPARATOR, base)
             self._bases[attempt_id] = base
+        self._received[attempt_id] = max(self._received.get(attempt_id, 0), offset + len(data))
         position = base + offset
         while data:
             written = os.pwrite(descriptor, data, position)
@@ -147,6 +173,34 @@ class AttemptLogs:
         if descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+
+def read_output(file: str, offset: int) -> tuple[int, bytes] | None:
+    """(offset, bytes) of what stands in an attempt's output file from ``offset`` on, at most its last
+    ``SALVAGE_BYTES_MAX``; None if there is no such file. Removes it. Also runs as a Ray task, on other nodes."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        size = os.fstat(descriptor).st_size
+        begin = max(offset, size - SALVAGE_BYTES_MAX)
+        notice = f"[{begin - offset} bytes of log lost with the worker]\n".encode() if begin > offset else b""
+        data = os.pread(descriptor, size - begin, begin) if size > begin else b""
+    finally:
+        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        os.unlink(file)
+    return offset, notice + data
+
+
+def remove_old_output(folder: Path, older_than_seconds: float) -> None:
+    """Remove output files that nobody has written to for long: of workers that died together with their executor."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > older_than_seconds:
+                    os.unlink(entry.path)
 
 
 def _make_folder(folder: str) -> None:

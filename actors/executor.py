@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from skyray.actors.attempt_logs import AttemptLogs
+from skyray.actors.attempt_logs import AttemptLogs, read_output, remove_old_output
 from skyray.actors.channel import Listener
 from skyray.actors.dispatch import Dispatcher, Ended, Failed, TaskForEachAttempt
 from skyray.actors.leader_line import LeaderLine
@@ -31,13 +31,16 @@ from skyray.actors.ray_port import RayPort
 from skyray.actors.runner_leases import RunnerLeases
 from skyray.actors.wire import Assignment, Attached, StaleSessionError, WireReport, WorkerReply
 from skyray.actors.worker import Deployment, attempt_limits
+from skyray.core.logs import OUTPUT_FOLDER, output_name
 from skyray.core.messages import Lost, Outcome, OutcomeKind, Started
-from skyray.errors import LeadershipLostError
+from skyray.errors import LeadershipLostError, SkyrayError
 from skyray.settings import Settings
 
 log = logging.getLogger(__name__)
 
 HARD_TIMEOUT_GRACE_SECONDS = 10.0
+SALVAGE_SECONDS = 10.0
+OLD_OUTPUT_SECONDS = 3600.0
 ENDED_REMEMBERED_MAX = 10_000  # acknowledged attempts that a late submit must not run again
 
 
@@ -80,6 +83,9 @@ class Executor:
         self._ends: deque[tuple[int, Ended]] = deque()
         self._ends_announced = False
         self._logs = AttemptLogs(settings.log_path)
+        self._cache_dir = settings.home_path / "cache"
+        self._salvaging: set[asyncio.Task[None]] = set()
+        remove_old_output(self._cache_dir / OUTPUT_FOLDER, OLD_OUTPUT_SECONDS)
         self._listener = self._listen()
         self._dispatcher = (dispatcher or self._make_dispatcher)(self._ended_elsewhere)
 
@@ -248,16 +254,38 @@ class Executor:
         path = attempt.assignment.log_path
         if isinstance(ended, WorkerReply):
             self._logs.end(attempt_id, path, ended.log_offset, ended.log)
-        elif isinstance(ended, Failed):
-            self._logs.note(attempt_id, path, ended.error)
+            self._log_is_whole(path)
         else:
-            self._logs.note(attempt_id, path, "execution_timeout" if attempt.is_overdue else ended.reason)
+            reason = ended.error if isinstance(ended, Failed) else ended.reason
+            last_words = self._salvage(attempt_id, attempt, "execution_timeout" if attempt.is_overdue else reason)
+            self._salvaging.add(task := self._loop.create_task(last_words))
+            task.add_done_callback(self._salvaging.discard)
+        self._lines[attempt.partition].tell(report)
+
+    def _log_is_whole(self, path: str) -> None:
+        """One writer less for a log; it is final with the last."""
         writers = self._writers[path] - 1
         if writers:
             self._writers[path] = writers
         else:
             del self._writers[path]
-        self._lines[attempt.partition].tell(report)
+
+    async def _salvage(self, attempt_id: int, attempt: _Attempt, reason: str) -> None:
+        """Complete the log of an attempt that never replied with what it had written on its node, and say why."""
+        path = attempt.assignment.log_path
+        file = self._cache_dir / output_name(attempt_id)
+        node_id = attempt.started.node_id if attempt.started else self._node_id
+        try:
+            if not await asyncio.wrap_future(self._logs.salvage(attempt_id, path, file)) and node_id != self._node_id:
+                call = self._port.on_node(read_output, node_id).remote(str(file), self._logs.received(attempt_id))
+                rest = await self._port.reply(call, SALVAGE_SECONDS)
+                if rest is not None:
+                    self._logs.append(attempt_id, path, *rest)
+        except (SkyrayError, OSError) as error:  # the node is gone, mostly
+            log.info("attempt_log.incomplete attempt=%d error=%s", attempt_id, error)
+        finally:
+            self._logs.note(attempt_id, path, reason)
+            self._log_is_whole(path)
 
     def _report_of(self, attempt_id: int, attempt: _Attempt, ended: Ended) -> WireReport:
         if isinstance(ended, WorkerReply):

@@ -125,6 +125,11 @@ class RayPort:
         """A Ray remote function; ``.options(…)`` of it makes a variant that the caller keeps."""
         return ray.remote(**options)(function)
 
+    def on_node(self, function: Callable[..., Any], node_id: str) -> Any:
+        """A remote function that runs on that node or, if it is gone, not at all; it takes no resources."""
+        place = NodeAffinitySchedulingStrategy(node_id, soft=False)
+        return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=place)(function)
+
     def cancel(self, ref: Any, *, force: bool) -> None:
         """Cancel a task: a KeyboardInterrupt between two bytecodes, or the end of its process. Never raises."""
         try:

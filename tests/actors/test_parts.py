@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 import pytest
 import ray.exceptions
 
-from skyray.actors.attempt_logs import AttemptLogs
+from skyray.actors.attempt_logs import AttemptLogs, remove_old_output
 from skyray.actors.dispatch import Failed, ray_options
 from skyray.actors.dispatch import lost_by as end_by
 from skyray.actors.lease_desk import LeaseDesk
@@ -215,3 +216,26 @@ def test_a_signal_tells_watches_only_and_waits_for_what_is_still_to_come() -> No
             seen.wait_for(lambda value: value == 4, timeout_seconds=0.01)
     signal.raise_for(5)
     assert seen.values == [2, 3]
+
+
+def test_what_a_dead_process_had_written_is_added_once_to_what_it_had_shipped(tmp_path: Path) -> None:
+    logs = AttemptLogs(tmp_path / "logs")
+    output = tmp_path / "cache" / "output" / "7"
+    output.parent.mkdir(parents=True)
+    output.write_bytes(b"one\ntwo\n")
+    logs.append(7, "a/b.log", 0, b"one\n")
+    assert logs.salvage(7, "a/b.log", output).result(5)
+    logs.note(7, "a/b.log", "the worker process died")
+    assert logs.read("a/b.log", 0, 100).result(5)[0] == b"one\ntwo\n*** the worker process died ***\n"
+    assert not output.exists()
+    assert not logs.salvage(8, "a/c.log", output).result(5)
+
+
+def test_old_output_of_nobody_is_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "1", tmp_path / "2"
+    old.write_text("x")
+    new.write_text("x")
+    os.utime(old, (1, 1))
+    remove_old_output(tmp_path, 3600.0)
+    remove_old_output(tmp_path / "missing", 3600.0)
+    assert (old.exists(), new.exists()) == (False, True)

@@ -238,3 +238,25 @@ def test_signal_handlers_and_timers_are_restored(make_worker: Callable[..., Work
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.set_wakeup_fd(-1) == -1
     assert os.getpid() == worker.attempt("t").outcome.pid
+
+
+@pytest.mark.parametrize("where", ["os._exit(3)", "ctypes and [os._exit(3) for _ in (1,)]"])
+def test_os_exit_fails_the_attempt_and_not_the_worker(start: Callable[..., Process], where: str) -> None:
+    worker = start(f"def work():\n    print('last words')\n    {where}")
+    assert worker.wait() == 0
+    assert worker.result["kind"] == OutcomeKind.FAILED.value
+    assert worker.result["error"].startswith("the task called os._exit(3) (main.py:")
+    assert "last words" in worker.log
+
+
+def test_os_exit_of_a_child_process_is_its_own(start: Callable[..., Process]) -> None:
+    source = """
+    def work():
+        pid = os.fork()
+        if not pid:
+            os._exit(5)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    """
+    worker = start(source)
+    assert worker.wait() == 0
+    assert worker.result["kind"] == OutcomeKind.SUCCESS.value

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from skyray.core.logs import output_name
 from skyray.core.messages import AttemptSpec, Outcome, OutcomeKind, Started
 from skyray.errors import NotFoundError
 from skyray.execution.bundles import bundle_root
 from skyray.execution.endings import Ending, describe
-from skyray.execution.interrupts import AttemptTerminated, StopSignals
+from skyray.execution.interrupts import AttemptTerminated, ExitCalls, StopSignals
 from skyray.execution.log_capture import AttemptLog, CapturedOutput
 from skyray.execution.services import WorkerServices
 from skyray.execution.side_thread import SIDE_THREAD, Watch, end_process
@@ -68,7 +69,7 @@ def run_attempt(
     task_run = TaskRun(spec, services, xcom_max_bytes=limits.xcom_max_bytes, start=start)
     offset, log = 0, b""
     try:
-        with _one_at_a_time, CapturedOutput() as output:
+        with _one_at_a_time, CapturedOutput(f"{cache_dir}/{output_name(spec.attempt_id)}") as output:
             attempt_log = AttemptLog(output.fd, services, spec, limits.log_max_bytes)
             try:
                 with _watched(spec, task_run, attempt_log, services, node_id, start, limits):
@@ -118,7 +119,7 @@ def _watched(
     )
     wakeup_fd = SIDE_THREAD.watch(watch)
     try:
-        with StopSignals(wakeup_fd):
+        with StopSignals(wakeup_fd), ExitCalls():
             yield
     finally:
         SIDE_THREAD.unwatch()
@@ -154,4 +155,5 @@ def _end_worker(output: CapturedOutput, attempt_log: AttemptLog) -> NoReturn:
     output.flush()
     with contextlib.suppress(Exception):
         attempt_log.ship()
+        output.remove()
     end_process()

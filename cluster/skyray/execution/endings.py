@@ -31,6 +31,7 @@ from skyray.exceptions import (
     TaskAwaitingInput,
     TaskDeferred,
 )
+from skyray.execution.interrupts import ProcessExit
 
 _ERROR_LENGTH_MAX = 500
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -86,7 +87,9 @@ def _skipping(request: DownstreamTasksSkipped) -> Ending:
 
 def describe(error: BaseException) -> str:
     """An error in one line, with the author's line of code: ``ValueError: no rows (etl.py:12)``."""
-    if isinstance(error, SystemExit):
+    if isinstance(error, ProcessExit):
+        words = f"the task called {error.code}"
+    elif isinstance(error, SystemExit):
         words = f"the task called sys.exit({'' if error.code is None else repr(error.code)})"
     elif isinstance(error, KeyboardInterrupt):
         words = "the task was interrupted (KeyboardInterrupt)"

@@ -108,6 +108,36 @@ class StopSignals:
             signal.signal(NUDGE, self._old_nudge_handler)
 
 
+class ProcessExit(SystemExit):
+    """The task called ``os._exit``."""
+
+
+class ExitCalls:
+    """While entered, in the main thread, the task's ``os._exit(n)`` ends the attempt and not the worker.
+
+    Otherwise nobody could tell it from a worker that was killed, which takes none of the author's retries. Processes
+    that the task forks, and its other threads, exit as ever.
+    """
+
+    __slots__ = ("_exit", "_pid")
+
+    def __enter__(self) -> ExitCalls:
+        self._pid, self._exit = os.getpid(), os._exit
+        if threading.current_thread() is threading.main_thread():
+            os._exit = self._leave  # type: ignore[assignment]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os._exit = self._exit
+
+    def _leave(self, status: int) -> None:
+        if os.getpid() == self._pid and threading.current_thread() is threading.main_thread():
+            raise ProcessExit(f"os._exit({status})")
+        self._exit(status)
+
+
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise AttemptTerminated
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -125,22 +126,33 @@ with DAG("leaf_masks_failure"):
 
 EXPECTED["leaf_masks_failure"] = {"run": "success", "tasks": {"fails": "failed", "leaf": "success"}}
 
+with DAG("leaves"):
+
+    @task(retries=1, retry_delay=0.01)
+    def leaves():
+        """Ends its process on purpose: a failure of its own, which takes a retry."""
+        os._exit(3)
+
+    leaves()
+
+EXPECTED["leaves"] = {"run": "failed", "tasks": {"leaves": ("failed", 2)}}
+
 with DAG("dies"):
 
     @task(retries=1, retry_delay=0.01)
-    def exits_once(ti):
-        """Ends its process: a lost worker, so it runs again without taking a retry."""
+    def is_killed_once(ti):
+        """Its process is killed: a lost worker, so it runs again without taking a retry."""
         marker = f"/tmp/skyray-test-{ti.dag_run.conf['marker']}"
         if not os.path.exists(marker):
             with open(marker, "w"):
-                os._exit(0)
+                os.kill(os.getpid(), signal.SIGKILL)
         os.unlink(marker)
 
-    exits_once()
+    is_killed_once()
 
 EXPECTED["dies"] = {
     "run": "success",
-    "tasks": {"exits_once": ("success", 1)},
+    "tasks": {"is_killed_once": ("success", 1)},
     "conf": {"marker": str(time.time_ns())},
     "only_cluster": True,
 }
