@@ -257,9 +257,7 @@ class Executor:
             self._log_is_whole(path)
         else:
             reason = ended.error if isinstance(ended, Failed) else ended.reason
-            last_words = self._salvage(attempt_id, attempt, "execution_timeout" if attempt.is_overdue else reason)
-            self._salvaging.add(task := self._loop.create_task(last_words))
-            task.add_done_callback(self._salvaging.discard)
+            self._salvage(attempt_id, attempt, "execution_timeout" if attempt.is_overdue else reason)
         self._lines[attempt.partition].tell(report)
 
     def _log_is_whole(self, path: str) -> None:
@@ -270,18 +268,27 @@ class Executor:
         else:
             del self._writers[path]
 
-    async def _salvage(self, attempt_id: int, attempt: _Attempt, reason: str) -> None:
+    def _salvage(self, attempt_id: int, attempt: _Attempt, reason: str) -> None:
         """Complete the log of an attempt that never replied with what it had written on its node, and say why."""
         path = attempt.assignment.log_path
-        file = self._cache_dir / output_name(attempt_id)
-        node_id = attempt.started.node_id if attempt.started else self._node_id
+        if attempt.started is None or attempt.started.node_id == self._node_id:
+            self._logs.salvage(attempt_id, path, self._cache_dir / output_name(attempt_id))
+            self._logs.note(attempt_id, path, reason)
+            self._log_is_whole(path)
+        else:
+            fetching = self._loop.create_task(self._salvage_from(attempt.started.node_id, attempt_id, path, reason))
+            self._salvaging.add(fetching)
+            fetching.add_done_callback(self._salvaging.discard)
+
+    async def _salvage_from(self, node_id: str, attempt_id: int, path: str, reason: str) -> None:
+        """The same from another node, unless that is gone, too."""
+        file = str(self._cache_dir / output_name(attempt_id))
         try:
-            if not await asyncio.wrap_future(self._logs.salvage(attempt_id, path, file)) and node_id != self._node_id:
-                call = self._port.on_node(read_output, node_id).remote(str(file), self._logs.received(attempt_id))
-                rest = await self._port.reply(call, SALVAGE_SECONDS)
-                if rest is not None:
-                    self._logs.append(attempt_id, path, *rest)
-        except (SkyrayError, OSError) as error:  # the node is gone, mostly
+            call = self._port.on_node(read_output, node_id).remote(file, self._logs.received(attempt_id))
+            rest = await self._port.reply(call, SALVAGE_SECONDS)
+            if rest is not None:
+                self._logs.append(attempt_id, path, *rest)
+        except SkyrayError as error:
             log.info("attempt_log.incomplete attempt=%d error=%s", attempt_id, error)
         finally:
             self._logs.note(attempt_id, path, reason)
