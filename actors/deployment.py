@@ -175,11 +175,13 @@ class _Start:
             self._record(ray_address=self._settings.ray_address)
             return
         before = self._deployment.local_ray
-        if before is None or not before.is_alive():
+        if before is None or not before.is_alive() or not before.address:
             self._started.add("ray")
             if before is not None:
-                self._say("the local Ray has died; starting it again")
+                if before.address:
+                    self._say("the local Ray has died; starting it again")
                 local_ray.stop_processes(before)
+                before = before if before.address else None  # one that an `up` launched, which was killed then
             ray = local_ray.start(
                 self._home,
                 self._ray_options,

@@ -82,7 +82,9 @@ class Deployment:
             if wanted not in (running, getattr(Settings, name)):
                 self._conflict(name, wanted, running)
         port = settings.api_address.rpartition(":")[2]
-        if settings.api_address not in (self.api_address, Settings.api_address) and port != "0":
+        # What was asked for counts as well: an `up` that was killed half-way had no address yet.
+        known = (self.api_address, self.settings.get("api_address"), Settings.api_address)
+        if settings.api_address not in known and port != "0":
             self._conflict("api_address", settings.api_address, self.api_address)
         wanted_options = options_to_json(ray_options)
         if wanted_options not in (self.ray_options, options_to_json(LocalRayOptions())):

@@ -136,6 +136,21 @@ def test_down_finds_what_a_killed_up_had_started(new_home: Skyray) -> None:
     assert processes_that_name(new_home.home) == []
 
 
+def test_up_goes_on_where_a_killed_up_had_stopped(new_home: Skyray) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    options = ("up", "--detach", "--num-cpus", "1", "--api-address", address)
+    process = subprocess.Popen(
+        new_home.command(*options), env=new_home.environment, stderr=subprocess.DEVNULL, cwd=new_home.home.parent
+    )
+    state = new_home.home / "deployment.json"
+    wait_for(lambda: state.exists() and json.loads(state.read_text())["local_ray"], "Ray is launched")
+    process.kill()
+    process.wait()
+    assert new_home.json(*options)["api_address"] == address
+    new_home.run("down")
+    assert processes_that_name(new_home.home) == []
+
+
 def test_up_brings_back_a_local_ray_that_died(new_home: Skyray) -> None:
     first = new_home.up("--num-cpus", "1")
     head = json.loads((new_home.home / "deployment.json").read_text())["local_ray"]["head"]["pid"]
