@@ -44,6 +44,7 @@ DATABASE_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SUBMIT_DATABASE_TRIES = 8  # then the caller is told; what the folder holds is tried for ever
 POOLS_RECHECK_SECONDS = 10.0
 FOLDER_RETRY_SECONDS = 2.0
+FOLDER_PATIENCE_SECONDS = (0.5, 1.0, 2.0)  # then it is published without the files whose import is still under way
 REQUESTS_REMEMBERED_MAX = 100
 
 Notify = Callable[[Sequence[int]], None]
@@ -73,6 +74,8 @@ class DagProcessor:
         self._published: dict[str, str] = {}  # bundle name -> digest
         self._missing_pools: dict[str, frozenset[str]] = {}
         self._problems: dict[str, str] = {}
+        self._folder_rounds = 0
+        self._slow: set[asyncio.Task[None]] = set()
         self._watch = FolderWatch(Path(settings.dags_dir).expanduser()) if settings.dags_dir else None
         self._background = [self._forever(self._recover), self._forever(self._recheck_pools)]
         if self._watch is not None:
@@ -128,9 +131,12 @@ class DagProcessor:
 
     async def close(self) -> None:
         """End every child and background task. Only tests need it: an actor is killed."""
-        for task in [*self._background, *self._requests.values()]:
+        tasks = [*self._background, *self._requests.values(), *self._slow]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._background, *self._requests.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for parser in self._parsers.values():
+            await parser.close()
         await self._pool.close()
         self._database.shutdown()
 
@@ -154,11 +160,26 @@ class DagProcessor:
             path, limit = self._watch.path, self._settings.bundle_max_bytes
             bundle = await asyncio.to_thread(pack, path, max_bytes=limit, name=FOLDER_BUNDLE)
             published = self._published.get(FOLDER_BUNDLE)
-            if published != bundle.digest:
+            parser = self._parsers.get(FOLDER_BUNDLE)
+            if published != bundle.digest or (parser and any(task.done() for task in parser.under_way)):
                 await self._take_over(bundle)
         if "dags_dir" in self._problems:
             await asyncio.sleep(FOLDER_RETRY_SECONDS)
             self._watch.look_again()
+
+    async def _await_slow(self, imports: Sequence[asyncio.Task[Any]], in_use: contextlib.ExitStack) -> None:
+        """Have the folder published anew whenever one of its slow files has been imported; keep it until all are."""
+        assert self._watch is not None, "only the folder is published before all of it is imported"
+        left = set(imports)
+        with in_use:
+            while left:
+                _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                self._watch.look_again()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._slow.add(task)
+        task.add_done_callback(self._slow.discard)
 
     async def _recheck_pools(self) -> None:
         """DAGs that were refused for a pool that did not exist come live once it does."""
@@ -206,12 +227,16 @@ class DagProcessor:
             return await self._publish(bundle, False, tries)
 
     async def _publish(self, bundle: Bundle, fresh: bool, tries: int | None) -> PublishReport:
-        with self._workspace.use(bundle.digest) as root:
+        patience = self._patience(bundle) if bundle.name == FOLDER_BUNDLE and not fresh else None
+        with contextlib.ExitStack() as in_use:
+            root = in_use.enter_context(self._workspace.use(bundle.digest))
             await asyncio.to_thread(
                 unpack, bundle.content, root, max_bytes=self._settings.bundle_max_bytes, digest=bundle.digest
             )
             parser = self._parsers.setdefault(bundle.name, BundleParser(self._pool))
-            files = await parser.parse(bundle, root, fresh=fresh)
+            files = await parser.parse(bundle, root, fresh=fresh, patience_seconds=patience)
+            if parser.under_way:
+                self._spawn(self._await_slow(parser.under_way, in_use.pop_all()))
         pools = set(await self._in_database(self._catalog.pool_names, tries))
         files, missing = refuse_unknown_pools(files, pools)
         await self._in_database(partial(self._catalog.put_bundle, bundle), tries)
@@ -236,6 +261,12 @@ class DagProcessor:
         if report.partitions:
             self._notify(report.partitions)
         return report
+
+    def _patience(self, bundle: Bundle) -> float:
+        """Little after an edit, more when the same folder is gone through for what was slow."""
+        again = self._published.get(bundle.name) == bundle.digest
+        self._folder_rounds = self._folder_rounds + 1 if again else 0
+        return FOLDER_PATIENCE_SECONDS[min(self._folder_rounds, len(FOLDER_PATIENCE_SECONDS) - 1)]
 
     async def _in_database(self, call: Callable[[], _T], tries: int | None = None) -> _T:
         """Make a blocking call to the catalog, again while the database is away; ``tries``: not for ever."""

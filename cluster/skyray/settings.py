@@ -45,7 +45,7 @@ class Settings:
     default_task_retries: int = _option(0, "`retries` of tasks that give none.")
     parse_timeout_seconds: float = _option(30.0, "Longest time that importing one DAG file may take.")
     parse_memory_bytes: int = _option(4 << 30, "Most memory that importing one DAG file may take.")
-    parse_processes: int = _option(2, "DAG files parsed at the same time.")
+    parse_processes: int = _option(2, "DAG files parsed at the same time, and as many again that take long.")
     bundle_max_bytes: int = _option(256 << 20, "Largest bundle (DAG folder, packed) that is accepted.")
     xcom_max_bytes: int = _option(16 << 20, "Largest single XCom, as JSON.")
     xcom_inline_bytes: int = _option(64 << 10, "XComs up to this size travel with the attempt.")

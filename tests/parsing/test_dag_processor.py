@@ -16,6 +16,7 @@ from skyray.actors import dag_processor
 from skyray.actors.dag_processor import FOLDER_BUNDLE, DagProcessor
 from skyray.core.parsed import Bundle, BundleHead, ParsedFile, PublishedDag, PublishReport
 from skyray.errors import ConflictError, InvalidInputError, NotFoundError
+from skyray.parsing import pool
 from skyray.parsing.bundle import pack
 from skyray.settings import Settings
 from skyray.store.catalog import Catalog
@@ -205,6 +206,28 @@ def test_a_hanging_file_does_not_keep_the_others_from_being_published(tmp_path: 
         assert await until(lambda: "mended" in catalog.dag_ids()) < 1.0
 
     run(tmp_path, scenario, catalog, dags_dir=str(dags), parse_timeout_seconds=1.5)
+
+
+def test_files_that_hang_for_long_hold_up_nobody_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "QUICK_SECONDS", 0.5)
+    catalog, dags = FakeCatalog(), tmp_path / "dags"
+    hanging = {f"a{number}": "'skyray dag'\nwhile True: pass" for number in range(5)}
+    slow = "import time\ntime.sleep(1.5)\n" + dag_file("slow")
+    packed(dags, **hanging, good=dag_file("good"), slow=slow)
+
+    async def scenario(processor: DagProcessor) -> None:
+        assert await until(lambda: "good" in catalog.dag_ids()) < 5.0
+        assert {file.path for file in catalog.published[FOLDER_BUNDLE] if file.is_pending} >= {"a0.py"}
+        (dags / "more.py").write_text(dag_file("more"))
+        assert await until(lambda: "more" in catalog.dag_ids()) < 2.0
+        assert "good" in catalog.dag_ids()
+        for number in range(5):
+            (dags / f"a{number}.py").unlink()
+        await until(lambda: catalog.dag_ids() == ["good", "more", "slow"])
+        await until(lambda: not processor._slow)
+        assert not any(file.is_pending for file in catalog.published[FOLDER_BUNDLE])
+
+    run(tmp_path, scenario, catalog, dags_dir=str(dags))
 
 
 def test_a_folder_that_is_not_there_is_shown_and_waited_for(tmp_path: Path) -> None:

@@ -44,13 +44,20 @@ class Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True) if text is None else path.write_text(text)
 
-    async def parse(self, files: dict[str, str | None] | None = None, *, fresh: bool = False) -> dict[str, ParsedFile]:
+    async def parse(
+        self,
+        files: dict[str, str | None] | None = None,
+        *,
+        fresh: bool = False,
+        patience_seconds: float | None = None,
+    ) -> dict[str, ParsedFile]:
         self.edit(files or {})
         bundle = pack(self.dags, max_bytes=1 << 20)
         root = self.work / bundle.digest
         unpack(bundle.content, root, max_bytes=1 << 20)
         self.pool.parsed = []
-        return {file.path: file for file in await self.parser.parse(bundle, root, fresh=fresh)}
+        parsed = await self.parser.parse(bundle, root, fresh=fresh, patience_seconds=patience_seconds)
+        return {file.path: file for file in parsed}
 
 
 def hashes(files: dict[str, ParsedFile]) -> dict[str, str]:
@@ -126,6 +133,29 @@ def test_fresh_parses_everything(tmp_path: Path) -> None:
         before = await folder.parse()
         assert hashes(await folder.parse(fresh=True)) == hashes(before)
         assert sorted(folder.pool.parsed) == ["a.py", "b.py", "c.py"]
+        await folder.pool.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("edit", [{}, {"c.py": FILES["c.py"] + "# x"}, {"helper.py": "x = 2\n"}])
+def test_a_slow_file_is_taken_in_later_unless_what_it_imports_has_changed(
+    tmp_path: Path, edit: dict[str, str | None]
+) -> None:
+    async def run() -> None:
+        slow = DAG.format(name="slow", more="import helper, time; time.sleep(0.6)")
+        folder = Folder(tmp_path, {"c.py": FILES["c.py"], "helper.py": FILES["helper.py"]})
+        before = await folder.parse()
+        first = await folder.parse({"slow.py": slow}, patience_seconds=0.2)
+        assert [file.path for file in first.values() if file.is_pending] == ["slow.py"]
+        assert hashes(first) == hashes(before), "who waits for nothing notices nothing"
+        await folder.parse(edit, patience_seconds=0.0)
+        await asyncio.wait(folder.parser.under_way)
+        after = await folder.parse()
+        assert not any(file.is_pending for file in after.values())
+        assert sorted(hashes(after)) == ["c", "slow"]
+        assert ("slow.py" in folder.pool.parsed) == ("helper.py" in edit)
+        assert hashes(await folder.parse(fresh=True)) == hashes(after)
         await folder.pool.close()
 
     asyncio.run(run())

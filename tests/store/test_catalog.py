@@ -220,6 +220,17 @@ def test_broken_file_keeps_what_it_defined(catalog: Catalog, url: str) -> None:
     assert sql(url, "SELECT count(*) FROM import_error") == [(0,)]
 
 
+def test_a_file_that_is_still_being_imported_keeps_its_dags_and_its_errors(catalog: Catalog, url: str) -> None:
+    error = ParseError("two.py", None, 3, "ValueError: x", "")
+    publish(catalog, a_file(a_spec("a")), a_file(a_spec("b"), path="two.py"))
+    publish(catalog, a_file(a_spec("a")), ParsedFile("two.py", (), (error,), 0.0))
+    pending = ParsedFile("two.py", (), (), 0.0, is_pending=True)
+    assert publish(catalog, a_file(a_spec("a")), pending, digest="digest-2").retired == ()
+    assert sql(url, "SELECT path FROM import_error") == [("two.py",)]
+    assert publish(catalog, a_file(a_spec("a")), digest="digest-3").retired == ("b",)
+    assert sql(url, "SELECT count(*) FROM import_error") == [(0,)]
+
+
 def test_dag_of_another_bundle_is_refused_until_retired(catalog: Catalog, url: str) -> None:
     publish(catalog, a_file(a_spec()))
     report = publish(catalog, a_file(a_spec("etl", "mine"), path="mine.py"), name="mine", kind="submitted")

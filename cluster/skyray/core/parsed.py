@@ -42,12 +42,14 @@ class ParsedFile:
     """One DAG file's result. A file with errors may have good DAGs as well.
 
     A file that failed as a whole has an error with ``dag_id`` None and no DAGs; what it defined before stays as it is.
+    So does it, and what is said of it, where the file ``is_pending``: its import takes long, and is still under way.
     """
 
     path: str
     dags: tuple[ParsedDag, ...]
     errors: tuple[ParseError, ...]
     duration_seconds: float
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

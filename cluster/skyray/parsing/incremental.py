@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from skyray.core.parsed import Bundle, ParsedDag, ParsedFile
+from skyray.core.parsed import Bundle, ParsedDag, ParsedFile, ParseError
 from skyray.parsing.ignore import IgnoreRules, is_ignored, read_rules
 from skyray.parsing.pool import FileResult, ParserPool
 
@@ -30,6 +30,14 @@ class _Known:
     source_hash: str
 
 
+@dataclass(frozen=True)
+class _Import:
+    """One that is under way, and what the bundle's files were when it began."""
+
+    task: asyncio.Task[FileResult]
+    hashes: Mapping[str, str]
+
+
 class BundleParser:
     """Remembers one bundle's results from one version to the next."""
 
@@ -37,30 +45,81 @@ class BundleParser:
         self._pool = pool
         self._known: dict[str, _Known] = {}
         self._hashes: dict[str, str] = {}
+        self._imports: dict[str, _Import] = {}
+        self._kinds: dict[str, FileResult] = {}  # the last results, also of files whose next import is under way
 
-    async def parse(self, bundle: Bundle, root: Path, *, fresh: bool = False) -> tuple[ParsedFile, ...]:
+    @property
+    def under_way(self) -> list[asyncio.Task[FileResult]]:
+        """The imports that the last ``parse`` did not wait for, and no later one has taken in. Parse again when one has
+        ended."""
+        return [each.task for each in self._imports.values()]
+
+    async def parse(
+        self, bundle: Bundle, root: Path, *, fresh: bool = False, patience_seconds: float | None = None
+    ) -> tuple[ParsedFile, ...]:
         """The results of every DAG file of the bundle, which is unpacked at ``root``. ``fresh``: trust no old result.
 
         DAG files are the ``.py`` files that contain both "dag" and "skyray", in any case (Airflow's safe mode), and
-        that no ``.airflowignore`` names.
+        that no ``.airflowignore`` names. Where a file takes longer than ``patience_seconds`` it comes back as pending,
+        and its import goes on: ``root`` must stay until it is no longer ``under_way``.
         """
         hashes = dict(bundle.files)
         candidates = await asyncio.to_thread(find_dag_files, bundle, root)
+        deadline = None if patience_seconds is None else asyncio.get_running_loop().time() + patience_seconds
+        self._take_in(hashes, candidates, fresh)
         known = {} if fresh else {path: self._known[path] for path in candidates if path in self._known}
         results = {path: each.result for path, each in known.items() if self._hashes.get(path) == hashes[path]}
         due = [path for path in candidates if path not in results]
         parsed: set[str] = set()
         while True:
-            for result in await asyncio.gather(*(self._pool.parse(root, path, bundle.digest) for path in due)):
-                results[result.path] = result
-            parsed.update(due)
-            sources = source_hashes(hashes, results)
+            for path in due:
+                if path not in self._imports:
+                    task = asyncio.ensure_future(self._pool.parse(root, path, bundle.digest))
+                    self._imports[path] = _Import(task, hashes)
+            parsed |= await self._wait(due, deadline, results)
+            kinds = {path: results.get(path) or self._kinds.get(path) or _unknown(path) for path in candidates}
+            sources = source_hashes(hashes, kinds)
             due = [path for path in results if path not in parsed and sources[path] != known[path].source_hash]
             if not due:
                 break
+            for path in due:
+                del results[path]
         self._known = {path: _Known(result, sources[path]) for path, result in results.items()}
-        self._hashes = hashes
-        return tuple(_parsed_file(results[path], sources[path]) for path in candidates)
+        self._hashes, self._kinds = hashes, kinds
+        return tuple(_parsed_file(path, results.get(path), sources[path]) for path in candidates)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        tasks = self.under_way
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._imports.clear()
+
+    def _take_in(self, hashes: Mapping[str, str], candidates: list[str], fresh: bool) -> None:
+        """Make known what has ended since the last time, and end what is no longer wanted."""
+        for path, each in list(self._imports.items()):
+            is_wanted = not fresh and path in candidates and each.hashes[path] == hashes[path]
+            if is_wanted and not each.task.done():
+                continue
+            del self._imports[path]
+            if not is_wanted:
+                each.task.cancel()
+            elif not each.task.cancelled() and each.task.exception() is None:
+                result = each.task.result()
+                source = source_hashes(each.hashes, {**self._kinds, path: result})[path]
+                self._known[path] = _Known(result, source)
+                self._hashes[path] = hashes[path]
+
+    async def _wait(self, due: list[str], deadline: float | None, results: dict[str, FileResult]) -> set[str]:
+        """Wait for the imports of ``due``, put those that ended into ``results``, and return their paths."""
+        if due:
+            left = None if deadline is None else max(deadline - asyncio.get_running_loop().time(), 0.0)
+            await asyncio.wait([self._imports[path].task for path in due], timeout=left)
+        ended = {path for path in due if self._imports[path].task.done()}
+        for path in ended:
+            results[path] = self._imports.pop(path).task.result()
+        return ended
 
 
 def find_dag_files(bundle: Bundle, root: Path) -> list[str]:
@@ -102,7 +161,14 @@ def _hash(pairs: Iterable[tuple[str, str]]) -> str:
     return listing.hexdigest()
 
 
-def _parsed_file(result: FileResult, source_hash: str) -> ParsedFile:
+def _unknown(path: str) -> FileResult:
+    """Stands for a file that was never imported to its end: until then it counts as one that defines DAGs."""
+    return FileResult(path, (), (ParseError(path, None, None, "", ""),), (path,), 0.0)
+
+
+def _parsed_file(path: str, result: FileResult | None, source_hash: str) -> ParsedFile:
+    if result is None:
+        return ParsedFile(path, (), (), 0.0, is_pending=True)
     pairs = zip(result.specs, result.pool_lines, strict=True)
     dags = tuple(ParsedDag(spec, source_hash, pool_lines) for spec, pool_lines in pairs)
-    return ParsedFile(result.path, dags, result.errors, result.duration_seconds)
+    return ParsedFile(path, dags, result.errors, result.duration_seconds)

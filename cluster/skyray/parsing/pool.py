@@ -23,6 +23,7 @@ from skyray.core.parsed import ParseError
 from skyray.parsing.request import RESULT_MAX_BYTES, ParseRequest
 from skyray.parsing.warm import Ended, NurseryDiedError, WarmNursery
 
+QUICK_SECONDS = 3.0
 _OUR_FRAMES = re.compile(r'^  File "(<frozen importlib|<string>|[^"]*/skyray/parsing/)[^\n]*\n?', re.MULTILINE)
 
 
@@ -45,7 +46,10 @@ class FileResult:
 class ParserPool:
     """Parses files; ``await close()`` when done.
 
-    ``processes`` files at a time, each in a child with at most ``memory_bytes``, for at most ``timeout_seconds``.
+    ``processes`` files at a time, each in a child with at most ``memory_bytes``, for at most ``timeout_seconds``. One
+    that takes longer than ``QUICK_SECONDS`` begins again in a second line, with as many places: so files that hang do
+    not keep others from being imported.
+
     Children leave their results in ``folder``, which nobody else writes to. The ``default_…`` are the deployment's, for
     authors who say nothing.
     """
@@ -64,7 +68,9 @@ class ParserPool:
         self._memory_bytes = memory_bytes
         self._default_retries = default_retries
         self._default_timezone = default_timezone
-        self._slots = asyncio.Semaphore(processes)
+        self._quick_line = asyncio.Semaphore(processes)
+        self._slow_line = asyncio.Semaphore(processes)
+        self._slow_paths: set[str] = set()
         self._starting = asyncio.Lock()
         self._shared = WarmNursery()
         self._numbers = itertools.count(1)
@@ -79,28 +85,44 @@ class ParserPool:
 
         Whatever goes wrong in the child is in the result. Raises ``NurseryDiedError`` only if no child can be started.
         """
-        async with self._slots:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            began = time.monotonic()
-            request = ParseRequest(
-                root=str(root),
-                path=path,
-                digest=digest,
-                result=str(self._folder / f"{next(self._numbers)}.json"),
-                memory_bytes=self._memory_bytes,
-                default_retries=self._default_retries,
-                default_timezone=self._default_timezone,
-            )
+        if path not in self._slow_paths:
+            async with self._quick_line:
+                result = await self._parse(root, path, digest, min(QUICK_SECONDS, self._timeout_seconds))
+            if result is not None:
+                return result
+            self._slow_paths.add(path)
+        async with self._slow_line:
+            result = await self._parse(root, path, digest, self._timeout_seconds)
+            assert result is not None, "only the first line ends without a result"
+        if result.duration_seconds < QUICK_SECONDS:
+            self._slow_paths.discard(path)
+        return result
+
+    async def _parse(self, root: Path, path: str, digest: str, timeout_seconds: float) -> FileResult | None:
+        """One import. None if the time was up, but would not be in the second line."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        began = time.monotonic()
+        request = ParseRequest(
+            root=str(root),
+            path=path,
+            digest=digest,
+            result=str(self._folder / f"{next(self._numbers)}.json"),
+            memory_bytes=self._memory_bytes,
+            default_retries=self._default_retries,
+            default_timezone=self._default_timezone,
+        )
+        try:
             try:
-                try:
-                    ended = await (await self._nursery()).run(request, self._timeout_seconds)
-                except NurseryDiedError:
-                    ended = await self._run_alone(request)
-                return await asyncio.to_thread(_conclude, request, ended, self._timeout_seconds, began)
-            finally:
-                for leftover in (request.result, request.result + ".part"):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(leftover)
+                ended = await (await self._nursery()).run(request, timeout_seconds)
+            except NurseryDiedError:
+                ended = await self._run_alone(request, timeout_seconds)
+            if ended.timed_out and timeout_seconds < self._timeout_seconds:
+                return None
+            return await asyncio.to_thread(_conclude, request, ended, timeout_seconds, began)
+        finally:
+            for leftover in (request.result, request.result + ".part"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(leftover)
 
     async def close(self) -> None:
         """End every process. Parses under way fail with ``NurseryDiedError``."""
@@ -114,12 +136,12 @@ class ParserPool:
                 await self._shared.start()
             return self._shared
 
-    async def _run_alone(self, request: ParseRequest) -> Ended:
+    async def _run_alone(self, request: ParseRequest, timeout_seconds: float) -> Ended:
         """Again, in a nursery that no other file shares: if that one dies as well, this file is what killed it."""
         alone = WarmNursery()
         await alone.start()
         try:
-            return await alone.run(request, self._timeout_seconds)
+            return await alone.run(request, timeout_seconds)
         except NurseryDiedError:
             return Ended(None, False, "killed or stopped the parser's own process while importing")
         finally:

@@ -147,7 +147,7 @@ class _Publication:
         self._write_dags(made, versions)
         if made.retired:
             self._run("publish_retire_dags", {"dag_ids": texts([each.dag_id for each in made.retired])})
-        self._write_errors(made.errors)
+        self._write_errors(made.errors, [file.path for file in files if file.is_pending])
         self._run("publish_head", {"bundle_name": self._bundle_name, "digest": self._digest, "kind": kind})
         partitions = self._tell_leaders(made)
         dags = tuple(PublishedDag(each.dag_id, versions[each.dag_id], each.needs_version) for each in made.candidates)
@@ -220,8 +220,8 @@ class _Publication:
         wish = candidate.parsed.spec.is_paused_upon_creation
         return self._paused_by_default if wish is None else wish
 
-    def _write_errors(self, errors: Sequence[ParseError]) -> None:
-        self._run("publish_delete_errors", {"bundle_name": self._bundle_name})
+    def _write_errors(self, errors: Sequence[ParseError], pending: Sequence[str]) -> None:
+        self._run("publish_delete_errors", {"bundle_name": self._bundle_name, "pending": texts(pending)})
         if errors:
             self._run(
                 "publish_insert_errors",

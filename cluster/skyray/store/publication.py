@@ -1,7 +1,8 @@
 """What publishing a bundle changes, worked out from what is stored and what was parsed. Pure: catalog.py does it.
 
 The rules: a dag_id belongs to the bundle and file that defined it first, until its DAG is retired. What a broken file
-(or a broken DAG) defined before stays as it is. What no file defines any more is retired, and comes back as it was.
+(or a broken DAG, or a file that is still being imported) defined before stays as it is. What no file defines any more
+is retired, and comes back as it was.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ def plan(bundle_name: str, files: Sequence[ParsedFile], known: Mapping[str, Know
     made.errors.sort(key=lambda error: (error.path, error.dag_id or "", error.line or 0))
     kept = {each.dag_id for each in made.candidates} | {error.dag_id for error in made.errors}
     broken = {error.path for error in made.errors if error.dag_id is None}
+    broken |= {file.path for file in files if file.is_pending}
     made.retired = [
         each
         for each in sorted(known.values(), key=lambda each: each.dag_id)

@@ -1,1 +1,3 @@
-DELETE FROM import_error WHERE bundle_name = %(bundle_name)s::text
+DELETE FROM import_error
+ WHERE bundle_name = %(bundle_name)s::text
+   AND path <> ALL (%(pending)s::text[])
