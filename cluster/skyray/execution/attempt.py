@@ -24,7 +24,7 @@ from skyray.core.messages import AttemptSpec, Outcome, OutcomeKind, Started
 from skyray.errors import NotFoundError
 from skyray.execution.bundles import bundle_root
 from skyray.execution.endings import Ending, describe
-from skyray.execution.interrupts import AttemptTerminated, ExitCalls, StopSignals
+from skyray.execution.interrupts import AttemptTerminated, StopSignals
 from skyray.execution.log_capture import AttemptLog, CapturedOutput
 from skyray.execution.services import WorkerServices
 from skyray.execution.side_thread import SIDE_THREAD, Watch, end_process
@@ -119,7 +119,7 @@ def _watched(
     )
     wakeup_fd = SIDE_THREAD.watch(watch)
     try:
-        with StopSignals(wakeup_fd), ExitCalls():
+        with StopSignals(wakeup_fd):
             yield
     finally:
         SIDE_THREAD.unwatch()

@@ -22,7 +22,7 @@ from skyray.exceptions import AirflowTaskTimeout, XComNotFound
 from skyray.execution.context import AttemptContext
 from skyray.execution.endings import SUCCESS, Ending, ending_of, print_ending, print_error
 from skyray.execution.environment import TaskEnvironment
-from skyray.execution.interrupts import AttemptTerminated, TimeLimit
+from skyray.execution.interrupts import AttemptTerminated, ExitCalls, TimeLimit
 from skyray.execution.services import WorkerServices
 from skyray.execution.task_instance import RuntimeDagRun, RuntimeTaskInstance
 from skyray.execution.templates import render_fields
@@ -54,7 +54,8 @@ class TaskRun:
         Only ``AttemptTerminated`` is passed on. A process that the author's code forked ends here.
         """
         try:
-            work()
+            with ExitCalls():
+                work()
             ending = SUCCESS
         except AttemptTerminated:
             self.kill()
