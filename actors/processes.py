@@ -6,6 +6,7 @@ tomorrow. Called by local_ray.py and deployment.py. Linux only (reads /proc).
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _POLL_SECONDS = 0.02
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,24 @@ def wait_until_gone(identities: Iterable[ProcessIdentity], timeout_seconds: floa
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(_POLL_SECONDS)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends (prctl(2), PR_SET_CHILD_SUBREAPER), to ``reap`` them.
+
+    Daemons are otherwise left to the machine's first process, and in many containers that one collects nobody: what has
+    ended stays in the process table.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap(timeout_seconds: float) -> None:
+    """Collect children that have ended, until there is none left, or the time is up."""
+    deadline = time.monotonic() + timeout_seconds
+    with suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(_POLL_SECONDS)
 
 
 def _pids() -> list[int]:

@@ -69,3 +69,17 @@ def test_marked_processes_and_descendants_are_found() -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_an_orphan_is_collected_by_who_adopted_it() -> None:
+    """In a process of its own: being a subreaper cannot be undone for the children that come."""
+    script = (
+        "import os, subprocess, sys, time\n"
+        "from skyray.actors.processes import adopt_orphans, reap\n"
+        "adopt_orphans()\n"
+        'middle = \'import subprocess, sys; print(subprocess.Popen([sys.executable, "-c", "pass"]).pid)\'\n'
+        "orphan = int(subprocess.run([sys.executable, '-c', middle], capture_output=True).stdout)\n"
+        "reap(10.0)\n"
+        "sys.exit(os.path.exists(f'/proc/{orphan}'))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 0

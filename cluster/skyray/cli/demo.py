@@ -21,6 +21,7 @@ from skyray.settings import Settings
 if TYPE_CHECKING:
     from skyray.api.client import Client
 
+_REAP_SECONDS = 3.0
 _COLUMNS = ("dag_id", "conf", "state", "task_instances", "duration", "as_expected")
 
 
@@ -36,7 +37,7 @@ def command(context: click.Context, examples: Path | None, timeout: float) -> No
     Exits with 0 only if every run ended as its example's author expects (expected.toml beside the examples). Whatever
     happens, everything that was started is stopped; without --home its files go too.
     """
-    from skyray.actors import deployment
+    from skyray.actors import deployment, processes
     from skyray.actors.local_ray import LocalRayOptions
 
     folder = _find_examples(examples)
@@ -47,6 +48,7 @@ def command(context: click.Context, examples: Path | None, timeout: float) -> No
         raise ConflictError(f"a deployment runs in {home}", hint=f"`skyray down --home {home}`, or another --home")
     settings = Settings(home=str(home), api_address="127.0.0.1:0")
     began = time.monotonic()
+    processes.adopt_orphans()
     with interruptible():
         try:
             # Logical GPU and licences: the examples ask for them, and Ray only counts.
@@ -56,6 +58,7 @@ def command(context: click.Context, examples: Path | None, timeout: float) -> No
         finally:
             say("stopping")
             deployment.down(home, say=lambda line: None)
+            processes.reap(_REAP_SECONDS)
             if not given:
                 deployment.remove(home)
     if not dump(context, {"runs": rows, "faults": faults, "seconds": round(time.monotonic() - began, 2)}):
